@@ -1,0 +1,1 @@
+//! An event log that a Rust service embeds.

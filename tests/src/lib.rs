@@ -1,0 +1,1 @@
+//! Suites of Ottla that cross crates.
