@@ -1,1 +1,4 @@
 //! Kafka's record batch, version 2.
+/// A batch.
+#[derive(Clone, Debug)]
+pub struct Batch;
