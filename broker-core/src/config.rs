@@ -2,15 +2,7 @@
 
 use std::time::Duration;
 
-/// When a record's timestamp is taken (`message.timestamp.type`, KIP-32).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum TimestampType {
-    /// The producer's own.
-    #[default]
-    CreateTime,
-    /// The broker's, when it appends.
-    LogAppendTime,
-}
+use crate::record::TimestampType;
 
 /// A topic's configs, parsed and checked, as they are in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
