@@ -1,0 +1,91 @@
+//! Topics and configs (Kafka's APIs 19, 20, 21, 32, 37, 44).
+
+use std::collections::BTreeMap;
+
+use crate::ids::{Offset, TopicId, TopicName};
+
+/// A topic to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateTopic {
+    /// Its name.
+    pub name: TopicName,
+    /// How many partitions; `None` for the broker's `num.partitions`.
+    pub partitions: Option<i32>,
+    /// How many replicas; `None` for the broker's `default.replication.factor`.
+    pub replication_factor: Option<i16>,
+    /// Topic configs by Kafka's names.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// A created topic (or, with `validate_only`, one that could be).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatedTopic {
+    /// Its name.
+    pub name: TopicName,
+    /// Its identity.
+    pub id: TopicId,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// How many replicas were asked for.
+    pub replication_factor: i16,
+}
+
+/// The answer to DeleteRecords for one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeletedRecords {
+    /// Where the log starts now.
+    pub low_watermark: Offset,
+}
+
+/// What a config belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConfigResource {
+    /// One topic.
+    Topic(TopicName),
+    /// The broker that answers.
+    Broker,
+}
+
+/// Where a config's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConfigSource {
+    /// Set on the topic.
+    Topic,
+    /// Set on the broker.
+    Broker,
+    /// Nobody set it.
+    Default,
+}
+
+/// A config as it is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigEntry {
+    /// Kafka's name of it.
+    pub name: String,
+    /// The value in force.
+    pub value: String,
+    /// Where it comes from.
+    pub source: ConfigSource,
+    /// Whether it cannot be changed while the broker runs.
+    pub read_only: bool,
+    /// What it does.
+    pub documentation: &'static str,
+}
+
+/// What to do with a config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigOp {
+    /// Set it.
+    Set(String),
+    /// Go back to the default.
+    Delete,
+}
+
+/// One change of a config. All changes of one resource succeed together or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterConfig {
+    /// Kafka's name of it.
+    pub name: String,
+    /// What to do with it.
+    pub op: ConfigOp,
+}
