@@ -70,8 +70,6 @@ fn first_error(batch: &Batch) -> Error {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn random_bytes_do_no_harm(bytes in vec(any::<u8>(), 0..300)) {
         consume(&bytes.into());
