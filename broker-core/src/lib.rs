@@ -6,6 +6,8 @@
 
 pub mod api;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod env;
 pub mod error;
 mod ids;
