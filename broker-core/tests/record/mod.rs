@@ -2,6 +2,7 @@
 
 mod codecs;
 mod hostile;
+mod reader;
 mod round_trip;
 mod vectors;
 
