@@ -12,7 +12,9 @@ pub mod env;
 pub mod error;
 mod ids;
 pub mod log;
+pub mod partition;
 pub mod planted;
+pub mod producer;
 pub mod record;
 pub mod replica;
 
