@@ -5,6 +5,7 @@
 //! ([`replica`]) or a front end ([`api`] and the broker).
 
 pub mod api;
+pub mod broker;
 pub mod config;
 pub mod env;
 pub mod error;
