@@ -11,6 +11,7 @@ pub mod env;
 pub mod error;
 mod ids;
 pub mod log;
+pub mod metadata;
 pub mod planted;
 pub mod record;
 pub mod replica;
