@@ -14,7 +14,9 @@ pub use broker::BrokerConfig;
 pub use definition::{Definition, Kind, Scope};
 pub use error::Error;
 pub use table::{definitions, find};
-pub use topic::{TimestampType, TopicConfig};
+pub use topic::TopicConfig;
+
+pub use crate::record::TimestampType;
 
 #[cfg(test)]
 mod tests;

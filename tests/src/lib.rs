@@ -1,1 +1,12 @@
 //! Suites of Ottla that cross crates.
+//!
+//! - `tests/main.rs`: one test binary, a module a suite.
+//! - `planted.toml`: known bugs and the test that catches each; `cargo run -p ottla-tests --bin planted`
+//!   puts them back one by one and fails if one survives.
+//! - `benches/`: each measures its own physical limit in the same run.
+
+pub mod bench;
+pub mod counting;
+mod planted;
+
+pub use planted::{Bug, Catalogue};

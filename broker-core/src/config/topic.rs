@@ -7,16 +7,7 @@ use super::broker::BrokerConfig;
 use super::definition::{Definition, Scope};
 use super::error::Error;
 use super::table::find;
-
-/// When a record's timestamp is taken (`message.timestamp.type`, KIP-32).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum TimestampType {
-    /// The producer's own.
-    #[default]
-    CreateTime,
-    /// The broker's, when it appends.
-    LogAppendTime,
-}
+use crate::record::TimestampType;
 
 /// A topic's configs, parsed and checked, as they are in force.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -66,7 +66,7 @@ impl Writer {
         let writer = Self { log, env, broker, image: RwLock::default(), moving: Mutex::new(0) };
         let mut snapshot_at = writer.moving.lock().await;
         writer.load_snapshot(&mut snapshot_at).await?;
-        writer.read_on().await.map_err(|error| unreadable(&error))?;
+        writer.follow(&mut snapshot_at).await?;
         drop(snapshot_at);
         Ok(writer)
     }

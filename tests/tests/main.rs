@@ -1,0 +1,11 @@
+//! One test binary for all suites that cross crates.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "test code: a panic is the verdict"
+)]
+
+mod tidy;
