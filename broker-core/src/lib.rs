@@ -12,7 +12,9 @@ pub mod error;
 mod ids;
 pub mod log;
 pub mod metadata;
+pub mod partition;
 pub mod planted;
+pub mod producer;
 pub mod record;
 pub mod replica;
 
