@@ -10,8 +10,9 @@ use super::Broker;
 use super::routes::{Routes, Slot, State, TopicRoute};
 use crate::api::{Error, ErrorCode};
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::ids::{LeaderEpoch, TopicPartition};
-use crate::log::OpenPartition;
+use crate::env::BoxFuture;
+use crate::ids::TopicPartition;
+use crate::log::{self, OpenPartition, PartitionLog};
 use crate::metadata::{Image, Topic};
 use crate::partition::{Partition, PartitionSpec};
 use crate::planted::is_planted;
@@ -111,18 +112,28 @@ impl Broker {
         let wanted: Vec<_> =
             opening.iter().map(|opening| OpenPartition { id: opening.slot.id, epoch: opening.spec.epoch }).collect();
         let logs = self.backend.logs.open_many(&wanted).await;
-        let rebuilding = opening.into_iter().zip(logs).map(|(Opening { slot, spec }, log)| async move {
-            let (epoch, name) = (spec.epoch, spec.name.clone());
-            let opened = match log {
-                Ok(log) => {
-                    let snapshots = Arc::clone(&self.backend.snapshots);
-                    Partition::open(spec, log, snapshots, &self.env).await
-                }
-                Err(error) => Err(Error::new(error.code(), format!("partition {name} could not be opened: {error}"))),
-            };
-            settle(&slot, epoch, opened);
-        });
+        let mut rebuilding: Vec<BoxFuture<'_, ()>> = Vec::with_capacity(opening.len());
+        for (opening, log) in opening.into_iter().zip(logs) {
+            rebuilding.push(Box::pin(self.rebuild(opening, log)));
+        }
         futures::stream::iter(rebuilding).buffer_unordered(AT_ONCE).collect::<()>().await;
+    }
+
+    /// Makes a partition of an opened log, and puts what comes of it into its place.
+    async fn rebuild(&self, opening: Opening, log: Result<Arc<dyn PartitionLog>, log::Error>) {
+        let Opening { slot, spec } = opening;
+        let (epoch, name) = (spec.epoch, spec.name.clone());
+        let opened = match log {
+            Ok(log) => Partition::open(spec, log, Arc::clone(&self.backend.snapshots), &self.env).await,
+            Err(error) => Err(Error::new(error.code(), format!("partition {name} could not be opened: {error}"))),
+        };
+        slot.replace(match opened {
+            Ok(partition) => State::Leading(partition),
+            Err(error) => {
+                tracing::warn!(partition = %name, %epoch, %error, "a partition could not be opened");
+                State::Failed { epoch, error }
+            }
+        });
     }
 
     /// Removes the logs of topics that are gone. What fails is tried again by the next call.
@@ -184,18 +195,6 @@ impl Broker {
     }
 }
 
-/// Puts what came of opening into its place.
-fn settle(slot: &Slot, epoch: LeaderEpoch, opened: Result<Arc<Partition>, Error>) {
-    let state = match opened {
-        Ok(partition) => State::Leading(partition),
-        Err(error) => {
-            tracing::warn!(partition = %slot.id, %epoch, %error, "a partition could not be opened");
-            State::Failed { epoch, error }
-        }
-    };
-    slot.replace(state);
-}
-
 fn is_same(route: &TopicRoute, topic: &Topic) -> bool {
     Arc::ptr_eq(&route.metadata, &topic.metadata) && Arc::ptr_eq(&route.entries, &topic.configs)
 }
@@ -210,9 +209,10 @@ fn route(
     let config = if topic.configs.is_empty() {
         Arc::clone(plain)
     } else {
-        Arc::new(TopicConfig::from_entries(&topic.configs, defaults).map_err(|error| {
-            Error::new(ErrorCode::InvalidConfig, format!("topic `{}`: {error}", metadata.name))
-        })?)
+        Arc::new(
+            TopicConfig::from_entries(&topic.configs, defaults)
+                .map_err(|error| Error::new(ErrorCode::InvalidConfig, format!("topic `{}`: {error}", metadata.name)))?,
+        )
     };
     let before = before.filter(|before| before.metadata.id == metadata.id);
     let slots = metadata.partitions.iter().enumerate().map(|(at, partition)| {

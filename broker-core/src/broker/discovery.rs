@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use super::Broker;
 use super::routes::{Routes, unknown_topic};
-use crate::api::{
-    CreateTopic, Error, ErrorCode, Metadata, MetadataRequest, TopicMetadata, TopicsWanted,
-};
+use crate::api::{CreateTopic, Error, ErrorCode, Metadata, MetadataRequest, TopicMetadata, TopicsWanted};
 use crate::ids::{TopicId, TopicName};
 
 impl Broker {

@@ -103,8 +103,7 @@ fn elections(image: &Image, ids: &[crate::ids::PartitionId], leader: crate::ids:
             let topic = ids.first()?.topic;
             let partitions = &image.topic_by_id(topic)?.metadata.partitions;
             let mine = ids.iter().filter_map(|id| partitions.get(usize::try_from(id.partition).ok()?));
-            let elections: Vec<_> =
-                mine.filter(|partition| partition.leader == Some(leader)).map(reelected).collect();
+            let elections: Vec<_> = mine.filter(|partition| partition.leader == Some(leader)).map(reelected).collect();
             (!elections.is_empty()).then_some(TopicElections { topic, elections })
         })
         .collect()

@@ -27,7 +27,8 @@ impl Broker {
         validate_only: bool,
     ) -> Result<Vec<Result<CreatedTopic, Error>>, Error> {
         // Chance before the decision, which may have to be made again.
-        let chances: Vec<_> = topics.iter().map(|topic| (self.new_topic_id(&topic.name), self.env.random_u64())).collect();
+        let chances: Vec<_> =
+            topics.iter().map(|topic| (self.new_topic_id(&topic.name), self.env.random_u64())).collect();
         let decide = |image: &Image| {
             let defaults = self.defaults(image)?;
             let mut creation = Creation::new(image, &defaults, &topics);
@@ -80,7 +81,8 @@ impl Broker {
                 let have = i32::try_from(topic.metadata.partitions.len()).unwrap_or(i32::MAX);
                 let more = usize::try_from(i64::from(*total) - i64::from(have)).unwrap_or(0);
                 if more == 0 {
-                    let message = format!("topic `{name}` has {have} partitions already: ask for more than that, not {total}");
+                    let message =
+                        format!("topic `{name}` has {have} partitions already: ask for more than that, not {total}");
                     return Err(Error::new(ErrorCode::InvalidPartitions, message));
                 }
                 take_room(&mut room, name, more)?;
@@ -169,8 +171,7 @@ impl<'a> Creation<'a> {
                 return refuse(ErrorCode::InvalidPartitions, message);
             }
         };
-        let replication_factor =
-            topic.replication_factor.unwrap_or_else(|| self.defaults.default_replication_factor());
+        let replication_factor = topic.replication_factor.unwrap_or_else(|| self.defaults.default_replication_factor());
         let brokers = self.image.brokers().len();
         if !usize::try_from(replication_factor).is_ok_and(|factor| (1..=brokers).contains(&factor)) {
             let message = format!(
