@@ -5,11 +5,13 @@
 //! ([`replica`]) or a front end ([`api`] and the broker).
 
 pub mod api;
+pub mod broker;
 pub mod config;
 pub mod env;
 pub mod error;
 mod ids;
 pub mod log;
+pub mod metadata;
 pub mod planted;
 pub mod record;
 pub mod replica;
