@@ -99,7 +99,7 @@ impl Reader {
                     Some(Ok(_)) => return Poll::Ready(None),
                     // Stays at the bad record: leaving it out is the caller's decision.
                     Some(Err(error)) => {
-                        let (index, position) = (*index, messages.position());
+                        let (index, position) = (*index, messages.next_offset());
                         self.current = None;
                         self.rewind(index, position);
                         return Poll::Ready(Some(Err(error)));
@@ -116,9 +116,9 @@ impl Reader {
     }
 
     fn take_current(&mut self) -> Option<(usize, Messages)> {
-        self.current.take().filter(|(_, messages)| {
-            !self.engine.shared.is_stopped() && messages.position() < messages.end()
-        })
+        self.current
+            .take()
+            .filter(|(_, messages)| !self.engine.shared.is_stopped() && messages.next_offset() < messages.end())
     }
 
     fn slot(&self, partition: &TopicPartition) -> Option<(usize, &Slot)> {
@@ -144,7 +144,7 @@ impl Reader {
 
     fn place(&self, index: usize, slot: &Slot) -> Offset {
         match &self.current {
-            Some((current, messages)) if *current == index => messages.position(),
+            Some((current, messages)) if *current == index => messages.next_offset(),
             _ => slot.position,
         }
     }

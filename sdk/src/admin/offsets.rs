@@ -36,7 +36,8 @@ impl Admin {
             let cluster = &self.opened.context.cluster;
             let answers = cluster.list_offsets(leader, IsolationLevel::ReadUncommitted, wanted).await;
             for (partition, answer) in partitions.iter().zip(answers.map_err(|e| Error::cluster(&doing, e))?) {
-                let listed = answer.map_err(|source| Error::cluster(format!("{doing} ({name}-{partition})"), source))?;
+                let listed =
+                    answer.map_err(|source| Error::cluster(format!("{doing} ({name}-{partition})"), source))?;
                 offsets.insert(*partition, listed.offset);
             }
         }

@@ -73,7 +73,11 @@ impl Cluster for Embedded {
         self.broker()?.ready(bytes).await
     }
 
-    fn produce(&self, _broker: BrokerId, request: ProduceRequest) -> BoxFuture<'static, Result<ProduceResponse, Error>> {
+    fn produce(
+        &self,
+        _broker: BrokerId,
+        request: ProduceRequest,
+    ) -> BoxFuture<'static, Result<ProduceResponse, Error>> {
         match self.broker() {
             Ok(broker) => broker.produce(request),
             Err(error) => Box::pin(std::future::ready(Err(error))),

@@ -28,8 +28,10 @@ pub enum Error {
         hint: String,
     },
     /// The backend exists and was not compiled in.
-    #[error("`{url}` needs the feature `{feature}` of the crate `ottla`, which is off: \
-             add it to `features` of `ottla` in Cargo.toml")]
+    #[error(
+        "`{url}` needs the feature `{feature}` of the crate `ottla`, which is off: \
+             add it to `features` of `ottla` in Cargo.toml"
+    )]
     FeatureOff {
         /// The URL, without credentials.
         url: String,
@@ -37,8 +39,10 @@ pub enum Error {
         feature: &'static str,
     },
     /// The scheme is reserved for a backend that this version does not have.
-    #[error("`{url}`: this version of `ottla` has no backend for `{scheme}://` yet (it will be the feature `{feature}`): \
-             use one of {available}")]
+    #[error(
+        "`{url}`: this version of `ottla` has no backend for `{scheme}://` yet (it will be the feature `{feature}`): \
+             use one of {available}"
+    )]
     NotYet {
         /// The URL, without credentials.
         url: String,
@@ -50,8 +54,10 @@ pub enum Error {
         available: String,
     },
     /// The instance of this name is open in this process, with other options.
-    #[error("`{url}` is open in this process with other options ({difference}): \
-             use the same options, or another name")]
+    #[error(
+        "`{url}` is open in this process with other options ({difference}): \
+             use the same options, or another name"
+    )]
     OtherOptions {
         /// The URL.
         url: String,

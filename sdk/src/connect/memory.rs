@@ -55,9 +55,10 @@ fn slot(name: &str) -> Arc<Slot> {
     // Names come and go (one for each test, perhaps): what nobody has or waits for is forgotten.
     named.retain(|_, slot| {
         Arc::strong_count(slot) > 1
-            || slot.0.try_lock().is_ok_and(|instance| {
-                instance.as_ref().is_some_and(|instance| instance.owner.strong_count() > 0)
-            })
+            || slot
+                .0
+                .try_lock()
+                .is_ok_and(|instance| instance.as_ref().is_some_and(|instance| instance.owner.strong_count() > 0))
     });
     Arc::clone(named.entry(name.to_owned()).or_default())
 }

@@ -5,9 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla_broker_core::api::{
-    self, ErrorCode, IsolationLevel, Metadata, MetadataRequest, TopicMetadata, TopicsWanted,
-};
+use ottla_broker_core::api::{self, ErrorCode, IsolationLevel, Metadata, MetadataRequest, TopicMetadata, TopicsWanted};
 use ottla_broker_core::{InvalidTopicName, Offset, TopicName, TopicPartition};
 
 use super::Reader;
@@ -219,9 +217,11 @@ impl Builder {
 
     fn slots(&self, topic: &TopicMetadata, bounded: bool, slots: &mut Vec<Slot>) -> Result<(), Error> {
         let chosen = self.selection.partitions(&topic.name);
-        if let Some(partition) = chosen.into_iter().flatten().find(|partition| {
-            usize::try_from(**partition).map_or(true, |index| index >= topic.partitions.len())
-        }) {
+        if let Some(partition) = chosen
+            .into_iter()
+            .flatten()
+            .find(|partition| usize::try_from(**partition).map_or(true, |index| index >= topic.partitions.len()))
+        {
             let partition = TopicPartition::new(topic.name.clone(), *partition);
             return Err(Error::UnknownPartition { partition, count: topic.partitions.len() });
         }

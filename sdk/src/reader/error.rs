@@ -44,8 +44,10 @@ pub enum Error {
         recreated: bool,
     },
     /// The position is not in the log, and the reader was not told what to do then.
-    #[error("offset {offset} of {partition} is not in the log ({source}): seek, or build the reader with \
-             `if_out_of_range(OutOfRange::Earliest)` or `Latest`")]
+    #[error(
+        "offset {offset} of {partition} is not in the log ({source}): seek, or build the reader with \
+             `if_out_of_range(OutOfRange::Earliest)` or `Latest`"
+    )]
     OutOfRange {
         /// Where.
         partition: TopicPartition,
@@ -55,7 +57,9 @@ pub enum Error {
         source: api::Error,
     },
     /// Bytes are not what was written. The position is at the bad batch: `next` fetches it again.
-    #[error("the batch at offset {offset} of {partition} is corrupt: {source}; read it again, or seek to {next} to leave it out")]
+    #[error(
+        "the batch at offset {offset} of {partition} is corrupt: {source}; read it again, or seek to {next} to leave it out"
+    )]
     Corrupt {
         /// Where.
         partition: TopicPartition,

@@ -53,7 +53,7 @@ impl Messages {
 
     /// The offset that the next message has at least; after the last one, where the batch ends.
     #[must_use]
-    pub const fn position(&self) -> Offset {
+    pub const fn next_offset(&self) -> Offset {
         self.position
     }
 }

@@ -118,7 +118,8 @@ impl Engine {
         if !self.selection.discovers(&topic.name) {
             return;
         }
-        for partition in topic.partitions.iter().zip(known).filter(|(_, known)| !known).map(|(partition, _)| partition) {
+        for partition in topic.partitions.iter().zip(known).filter(|(_, known)| !known).map(|(partition, _)| partition)
+        {
             // All of it was written since the reader began: nothing of it may be missed.
             let name = TopicPartition::new(topic.name.clone(), partition.partition);
             tracing::info!(partition = %name, "a new partition is read");

@@ -56,10 +56,8 @@ impl Settings {
         if let Some(timeout) = section.millis("retry_timeout_ms")? {
             self.retry_timeout = timeout;
         }
-        const ISOLATION: [(&str, IsolationLevel); 2] = [
-            ("read_uncommitted", IsolationLevel::ReadUncommitted),
-            ("read_committed", IsolationLevel::ReadCommitted),
-        ];
+        const ISOLATION: [(&str, IsolationLevel); 2] =
+            [("read_uncommitted", IsolationLevel::ReadUncommitted), ("read_committed", IsolationLevel::ReadCommitted)];
         if let Some(isolation) = section.choice("isolation", &ISOLATION)? {
             self.isolation = isolation;
         }

@@ -182,7 +182,12 @@ impl Slot {
                 base_offset: before,
                 reason: "the answer holds only batches before the offset asked for",
             };
-            self.fail(Error::Corrupt { partition: (*self.source).clone(), offset: before, next: before.next(), source });
+            self.fail(Error::Corrupt {
+                partition: (*self.source).clone(),
+                offset: before,
+                next: before.next(),
+                source,
+            });
         }
         bytes
     }

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 
+use super::Reader;
 use super::error::Error;
 use super::message::Message;
-use super::Reader;
 use crate::codec::Decode;
 
 /// A [`Reader`] whose messages have decoded keys and values. From [`Reader::typed`].
