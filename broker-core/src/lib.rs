@@ -7,6 +7,8 @@
 pub mod api;
 pub mod broker;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod env;
 pub mod error;
 mod ids;

@@ -7,6 +7,9 @@ mod codec;
 mod state;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 pub use codec::Damaged;
 pub use state::{Decision, KEPT_BATCHES, Kept, Producer, Sequenced};
 pub use table::Producers;

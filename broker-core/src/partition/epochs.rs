@@ -117,3 +117,6 @@ impl EpochHistory {
         Ok(Self(entries))
     }
 }
+
+#[cfg(test)]
+mod tests;

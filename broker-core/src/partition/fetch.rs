@@ -66,6 +66,8 @@ struct Gathering<'a> {
     answers: Vec<Answer>,
     bytes: usize,
     failed: bool,
+    /// A batch was left out for want of room: waiting brings no more.
+    full: bool,
 }
 
 impl<'a> Gathering<'a> {
@@ -78,13 +80,12 @@ impl<'a> Gathering<'a> {
                 next: wanted.read,
             })
             .collect();
-        Self { wanted, limits, answers, bytes: 0, failed: false }
+        Self { wanted, limits, answers, bytes: 0, failed: false, full: false }
     }
 
     fn is_enough(&self) -> bool {
-        self.failed
-            || self.bytes >= self.limits.min_bytes.max(1)
-            || (self.bytes > 0 && self.bytes >= self.limits.max_bytes)
+        let enough = self.bytes >= self.limits.min_bytes.max(1) || self.bytes >= self.limits.max_bytes.max(1);
+        self.failed || self.full || enough
     }
 
     /// Reads what is new in one partition.
@@ -114,7 +115,10 @@ impl<'a> Gathering<'a> {
                     let over_all = self.bytes > 0 && self.bytes.saturating_add(size) > self.limits.max_bytes;
                     let over_own = !fetched.batches.is_empty() && size > answer.next.max_bytes;
                     if over_all || over_own {
-                        answer.next.max_bytes = if over_own { 0 } else { answer.next.max_bytes };
+                        self.full |= over_all;
+                        if over_own {
+                            answer.next.max_bytes = 0;
+                        }
                         break;
                     }
                     self.bytes += size;

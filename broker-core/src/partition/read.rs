@@ -87,7 +87,11 @@ impl Partition {
         match error.kind() {
             // A medium that does not answer a read may answer the next one: nothing is in doubt.
             ErrorKind::Unavailable => self.log_error(&format!("read at offset {from}"), error),
-            _ => self.log_failed(&format!("read at offset {from}"), error),
+            _ => {
+                let failed = self.log_failed(&format!("read at offset {from}"), error);
+                // Closed by ourselves in between, it is no failure of the storage.
+                self.check_leading().err().unwrap_or(failed)
+            }
         }
     }
 

@@ -95,15 +95,15 @@ impl Partition {
                 Some(excess) => (excess, derived.sizes.spans().to_vec()),
             }
         };
-        let mut before = self.log.bounds().start;
+        let start = self.log.bounds().start;
+        // Whole spans first; where they all go, up to the high watermark.
+        let mut before = high_watermark;
         for span in spans {
             if span.bytes > excess {
-                before = before.max(span.base);
+                before = span.base.max(start);
                 break;
             }
             excess -= span.bytes;
-            // Up to the next span, or the end.
-            before = high_watermark;
         }
         // Within the span that the boundary lies in, batch by batch.
         while before < high_watermark {
