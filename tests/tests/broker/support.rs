@@ -16,29 +16,29 @@ use ottla_broker_core::env::Env;
 use ottla_broker_core::record::{Batch, Builder, BuilderOptions, Flags, ProducerStamp};
 use ottla_broker_core::{Offset, TopicName, TopicPartition};
 
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
-pub fn memory() -> MemoryBackend {
+pub(super) fn memory() -> MemoryBackend {
     MemoryBackend::new(MemoryOptions::default())
 }
 
-pub async fn start(memory: &MemoryBackend) -> Arc<Broker> {
+pub(super) async fn start(memory: &MemoryBackend) -> Arc<Broker> {
     start_with(memory, BrokerConfig::default()).await
 }
 
-pub async fn start_with(memory: &MemoryBackend, config: BrokerConfig) -> Arc<Broker> {
+pub(super) async fn start_with(memory: &MemoryBackend, config: BrokerConfig) -> Arc<Broker> {
     Broker::start(config, memory.backend(), Env::system()).await.unwrap()
 }
 
-pub fn name(topic: &str) -> TopicName {
+pub(super) fn name(topic: &str) -> TopicName {
     TopicName::new(topic).unwrap()
 }
 
-pub fn partition(topic: &str, partition: i32) -> TopicPartition {
+pub(super) fn partition(topic: &str, partition: i32) -> TopicPartition {
     TopicPartition::new(name(topic), partition)
 }
 
-pub fn new_topic(topic: &str, partitions: i32, configs: &[(&str, &str)]) -> CreateTopic {
+pub(super) fn new_topic(topic: &str, partitions: i32, configs: &[(&str, &str)]) -> CreateTopic {
     CreateTopic {
         name: name(topic),
         partitions: Some(partitions),
@@ -47,16 +47,16 @@ pub fn new_topic(topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Crea
     }
 }
 
-pub async fn create(broker: &Broker, topic: &str, partitions: i32) {
+pub(super) async fn create(broker: &Broker, topic: &str, partitions: i32) {
     broker.create_topics(vec![new_topic(topic, partitions, &[])], false).await.unwrap().remove(0).unwrap();
 }
 
-pub async fn describe(broker: &Broker, topic: &str) -> Result<Arc<TopicMetadata>, Error> {
+pub(super) async fn describe(broker: &Broker, topic: &str) -> Result<Arc<TopicMetadata>, Error> {
     let topics = TopicsWanted::Names(vec![name(topic)]);
     broker.metadata(MetadataRequest { topics, allow_auto_create: false }).await?.topics.remove(0)
 }
 
-pub fn batch(values: &[&str], producer: Option<(ProducerIdentity, i32)>) -> Batch {
+pub(super) fn batch(values: &[&str], producer: Option<(ProducerIdentity, i32)>) -> Batch {
     let mut builder = Builder::new(BuilderOptions::default());
     for value in values {
         builder.append(Env::system().wall_ms(), None, Some(value.as_bytes()), &[]).unwrap();
@@ -69,16 +69,16 @@ pub fn batch(values: &[&str], producer: Option<(ProducerIdentity, i32)>) -> Batc
     builder.finish(stamp, Flags::default()).unwrap()
 }
 
-pub fn request(to: TopicPartition, batch: Batch) -> ProduceRequest {
+pub(super) fn request(to: TopicPartition, batch: Batch) -> ProduceRequest {
     ProduceRequest { acks: Acks::All, timeout: LIMIT, partitions: vec![ProducePartition { partition: to, batch }] }
 }
 
-pub async fn produce(broker: &Broker, to: TopicPartition, batch: Batch) -> Result<Appended, Error> {
+pub(super) async fn produce(broker: &Broker, to: TopicPartition, batch: Batch) -> Result<Appended, Error> {
     broker.produce(request(to, batch)).await?.remove(0)
 }
 
 /// Sends again while the answer says that it may help.
-pub async fn produce_patiently(broker: &Broker, to: TopicPartition, batch: Batch) -> Result<Appended, Error> {
+pub(super) async fn produce_patiently(broker: &Broker, to: TopicPartition, batch: Batch) -> Result<Appended, Error> {
     let env = Env::system();
     for _ in 0..1_000 {
         match produce(broker, to.clone(), batch.clone()).await {
@@ -89,11 +89,11 @@ pub async fn produce_patiently(broker: &Broker, to: TopicPartition, batch: Batch
     panic!("{to} did not come back");
 }
 
-pub fn wanted(from: TopicPartition, offset: i64) -> FetchPartition {
+pub(super) fn wanted(from: TopicPartition, offset: i64) -> FetchPartition {
     FetchPartition { partition: from, offset: Offset(offset), max_bytes: 1 << 20, current_leader_epoch: None }
 }
 
-pub fn fetch_request(partitions: Vec<FetchPartition>, max_wait: Duration) -> FetchRequest {
+pub(super) fn fetch_request(partitions: Vec<FetchPartition>, max_wait: Duration) -> FetchRequest {
     FetchRequest {
         replica: None,
         max_wait,
@@ -104,12 +104,12 @@ pub fn fetch_request(partitions: Vec<FetchPartition>, max_wait: Duration) -> Fet
     }
 }
 
-pub async fn fetch(broker: &Broker, from: TopicPartition, offset: i64) -> Result<Fetched, Error> {
+pub(super) async fn fetch(broker: &Broker, from: TopicPartition, offset: i64) -> Result<Fetched, Error> {
     broker.fetch(fetch_request(vec![wanted(from, offset)], Duration::ZERO)).await?.remove(0)
 }
 
 /// Every value of a partition with its offset.
-pub async fn read_all(broker: &Broker, from: TopicPartition) -> BTreeMap<i64, Bytes> {
+pub(super) async fn read_all(broker: &Broker, from: TopicPartition) -> BTreeMap<i64, Bytes> {
     let fetched = fetch(broker, from, 0).await.unwrap();
     let mut values = BTreeMap::new();
     for batch in fetched.batches {
@@ -121,6 +121,6 @@ pub async fn read_all(broker: &Broker, from: TopicPartition) -> BTreeMap<i64, By
     values
 }
 
-pub fn text(values: &BTreeMap<i64, Bytes>) -> Vec<String> {
+pub(super) fn text(values: &BTreeMap<i64, Bytes>) -> Vec<String> {
     values.values().map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
 }
