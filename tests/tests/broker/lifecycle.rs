@@ -145,6 +145,31 @@ async fn a_topic_created_again_sees_nothing_of_the_old_one() {
 }
 
 #[tokio::test]
+async fn who_waits_for_records_of_a_deleted_topic_is_told() {
+    let broker = start(&memory()).await;
+    create(&broker, "events", 1).await;
+    let waiting = broker.fetch(fetch_request(vec![wanted(partition("events", 0), 0)], Duration::from_secs(3_600)));
+    let deleting = async {
+        tokio::task::yield_now().await;
+        broker.delete_topics(vec![name("events")]).await.unwrap().remove(0).unwrap();
+    };
+    let (fetched, ()) = tokio::join!(waiting, deleting);
+    assert_eq!(fetched.unwrap().remove(0).unwrap_err().code, ErrorCode::UnknownTopicOrPartition);
+}
+
+#[tokio::test]
+async fn two_thousand_topics_are_created_one_by_one_past_a_metadata_snapshot() {
+    let memory = memory();
+    let broker = start(&memory).await;
+    for at in 0..2_000 {
+        create(&broker, &format!("topic-{at}"), 1).await;
+    }
+    broker.close(LIMIT).await.unwrap();
+    let broker = start(&memory.reopen()).await;
+    produce(&broker, partition("topic-1999", 0), batch(&["a"], None)).await.unwrap();
+}
+
+#[tokio::test]
 async fn logs_that_no_topic_has_are_removed_and_missing_ones_made() {
     let memory = memory();
     let first = start(&memory).await;
