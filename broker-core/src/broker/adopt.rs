@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use futures::StreamExt;
-use rustc_hash::FxHashMap;
 
 use super::Broker;
 use super::routes::{Routes, Slot, State, TopicRoute};
@@ -62,22 +61,27 @@ impl Broker {
         let defaults = self.config.altered_by(altered)?;
         let plain = Arc::new(defaults.topic_defaults().clone());
 
-        let mut topics = FxHashMap::default();
-        topics.reserve(image.topics().len());
-        let mut changed = Vec::new();
+        let mut topics = old.topics.clone();
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        let mut before = old.image.topics().peekable();
         for topic in image.topics() {
-            let before = old.topics.get(&topic.metadata.name);
-            let route = match before {
-                Some(before) if same_defaults && is_same(before, topic) => Arc::clone(before),
-                before => {
-                    changed.push(topic.metadata.name.clone());
-                    Arc::new(route(topic, before.map(AsRef::as_ref), &defaults, &plain)?)
-                }
-            };
-            topics.insert(topic.metadata.name.clone(), route);
+            let name = &topic.metadata.name;
+            // Both are sorted by name: what is passed over is not there any more.
+            while let Some(deleted) = before.next_if(|before| before.metadata.name < *name) {
+                gone.extend(topics.remove(&deleted.metadata.name));
+            }
+            let same = before.next_if(|before| before.metadata.name == *name);
+            if same_defaults && same.is_some_and(|before| Arc::ptr_eq(before, topic)) {
+                continue;
+            }
+            let replaced = topics.get(name).filter(|before| before.metadata.id == topic.metadata.id);
+            let route = route(topic, replaced.map(AsRef::as_ref), &defaults, &plain)?;
+            let was_other = replaced.is_none();
+            gone.extend(topics.insert(name.clone(), Arc::new(route)).filter(|_| was_other));
+            changed.push(name.clone());
         }
-        let gone = old.topics.values().filter(|route| image.topic_by_id(route.metadata.id).is_none());
-        let gone: Vec<_> = gone.flat_map(|route| &route.slots).collect();
+        gone.extend(before.filter_map(|deleted| topics.remove(&deleted.metadata.name)));
+        let gone: Vec<_> = gone.iter().flat_map(|route| &route.slots).collect();
         // Both lists before the swap: what is dropped after it is still on them.
         self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).extend(changed);
         self.doomed.lock().unwrap_or_else(PoisonError::into_inner).extend(gone.iter().map(|slot| slot.id));
@@ -214,10 +218,6 @@ impl Broker {
     }
 }
 
-fn is_same(route: &TopicRoute, topic: &Topic) -> bool {
-    Arc::ptr_eq(&route.metadata, &topic.metadata) && Arc::ptr_eq(&route.entries, &topic.configs)
-}
-
 fn route(
     topic: &Topic,
     before: Option<&TopicRoute>,
@@ -233,7 +233,6 @@ fn route(
                 .map_err(|error| Error::new(ErrorCode::InvalidConfig, format!("topic `{}`: {error}", metadata.name)))?,
         )
     };
-    let before = before.filter(|before| before.metadata.id == metadata.id);
     let slots = metadata.partitions.iter().enumerate().map(|(at, partition)| {
         let kept = before.and_then(|before| before.slots.get(at));
         kept.map_or_else(|| Arc::new(Slot::new(metadata.id, partition.partition)), Arc::clone)
@@ -244,5 +243,5 @@ fn route(
             partition.set_config(Arc::clone(&config));
         }
     }
-    Ok(TopicRoute { metadata: Arc::clone(metadata), entries: Arc::clone(&topic.configs), config, slots })
+    Ok(TopicRoute { metadata: Arc::clone(metadata), config, slots })
 }
