@@ -1,4 +1,5 @@
 //! The conformance suites on every backend of this crate, and what is particular to each.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[cfg(feature = "memory")]
 mod memory;

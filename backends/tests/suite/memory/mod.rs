@@ -1,6 +1,7 @@
 //! Storage in memory.
 
 mod manual;
+mod network;
 mod storage;
 mod subject;
 
@@ -28,4 +29,10 @@ mod snapshots {
     use super::subject::SnapshotsInMemory;
 
     ottla_broker_core::snapshot_store_suite!(SnapshotsInMemory::subject());
+}
+
+mod transport {
+    use super::subject::NetworkInMemory;
+
+    ottla_broker_core::transport_suite!(NetworkInMemory::subject());
 }
