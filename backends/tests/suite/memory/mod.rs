@@ -3,7 +3,7 @@
 mod manual;
 mod network;
 mod storage;
-mod subject;
+pub(crate) mod subject;
 
 /// With the default options.
 mod immediate {
