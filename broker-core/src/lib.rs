@@ -7,12 +7,16 @@
 pub mod api;
 pub mod broker;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod env;
 pub mod error;
 mod ids;
 pub mod log;
 pub mod metadata;
+pub mod partition;
 pub mod planted;
+pub mod producer;
 pub mod record;
 pub mod replica;
 

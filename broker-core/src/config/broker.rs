@@ -70,6 +70,14 @@ impl BrokerConfig {
         Ok(self)
     }
 
+    /// The same with what was altered while the broker ran.
+    ///
+    /// # Errors
+    /// [`Error`] for the first entry that cannot be taken.
+    pub fn altered_by(&self, entries: &BTreeMap<String, String>) -> Result<Self, Error> {
+        entries.iter().try_fold(self.clone(), |config, (name, value)| config.with(name, value))
+    }
+
     fn set(&mut self, definition: &Definition, value: &str) -> Result<(), Error> {
         if definition.scope == Scope::Topic {
             return self.topic_defaults.set(definition, value);
