@@ -23,6 +23,6 @@ pub use error::Error;
 pub use metadata::MetadataCache;
 pub use ottla_broker_core::{Offset, TopicName, TopicPartition};
 pub use partitioner::{Choice, Explicit, KeyHash, Partitioner, Random, RoundRobin, Sticky};
-pub use producer::{Delivery, Permit, Producer, ProducerBuilder, RecordMetadata, RecordSink};
+pub use producer::{Delivery, Permit, Producer, ProducerBuilder, RecordMetadata, RecordSink, TypedProducer};
 pub use reader::{At, Message, Messages, OutOfRange, Reader, TypedReader};
 pub use record::{Record, RecordHeader, Topic};

@@ -1,4 +1,5 @@
 //! The reader over a cluster that does as it is told.
+#![allow(clippy::disallowed_methods, reason = "a test waits in a task of its own")]
 
 mod fake;
 mod model;
@@ -44,7 +45,12 @@ async fn every_record_comes_once_and_in_order() {
     let mut sizes = Vec::new();
     while let Some(messages) = reader.next_batch().await.unwrap() {
         assert_eq!(reader.position(messages.topic_partition()), Some(messages.end()));
-        sizes.push(messages.map(|message| offset_of(&message.unwrap())).count());
+        let mut size = 0;
+        for message in messages {
+            offset_of(&message.unwrap());
+            size += 1;
+        }
+        sizes.push(size);
     }
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 2, 3, 7, 100]);
