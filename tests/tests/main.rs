@@ -8,4 +8,5 @@
     reason = "test code: a panic is the verdict"
 )]
 
+mod sdk;
 mod tidy;
