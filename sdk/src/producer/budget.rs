@@ -54,6 +54,10 @@ impl Budget {
     }
 
     /// Ends every wait with `Closed`.
+    pub(super) fn is_closed(&self) -> bool {
+        self.free.is_closed()
+    }
+
     pub(super) fn close(&self) {
         self.free.close();
     }
