@@ -53,11 +53,11 @@ impl Budget {
         }
     }
 
-    /// Ends every wait with `Closed`.
     pub(super) fn is_closed(&self) -> bool {
         self.free.is_closed()
     }
 
+    /// Ends every wait with `Closed`.
     pub(super) fn close(&self) {
         self.free.close();
     }
