@@ -383,10 +383,11 @@ impl Partition {
     }
 
     /// When the partition has to be looked at next, if nothing happens before.
-    pub(super) fn next_look(&self, config: &Config) -> Option<Moment> {
+    pub(super) fn next_look(&self, now: Moment, config: &Config) -> Option<Moment> {
         let first = self.queue.front().or(self.open.as_ref());
         let deadline = first.map(|batch| batch.created + config.delivery_timeout);
-        let retry = first.and(self.retry_at);
+        // A pause that is over has done its work: looking again would change nothing.
+        let retry = first.and(self.retry_at).filter(|at| *at > now);
         let linger = match (&self.open, self.queue.is_empty() && self.in_flight.is_empty()) {
             (Some(open), true) if !open.forced && !config.linger.is_zero() => Some(open.created + config.linger),
             _ => None,
@@ -395,7 +396,7 @@ impl Partition {
             let silence = sent.sent + config.request_timeout + GRACE;
             if sent.expired { silence } else { silence.min(sent.created + config.delivery_timeout) }
         });
-        sent.chain(deadline).chain(retry).chain(linger).min()
+        sent.chain(deadline).chain(retry).chain(linger.filter(|at| *at > now)).min()
     }
 
     /// Ends everything: the records' answers, in order.

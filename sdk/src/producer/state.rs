@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::barrier::Barrier;
 use super::batch::{Content, Pending, Settlement};
 use super::completion::Completion;
-use super::error::Error;
+use super::error::{Error, NotEnqueued};
 use super::partition::{Effects, Partition, Taken};
 use super::reports::Reports;
 use super::settings::Config;
@@ -208,10 +208,15 @@ impl State {
             self.lists.entry(leader).or_default().push_back(index);
             news = true;
         }
-        if partition.leader.is_none() && self.stale.insert(partition.name.topic.clone()) {
+        let pausing = partition.retry_at.is_some_and(|at| at > now);
+        if partition.leader.is_none()
+            && partition.has_waiting()
+            && !pausing
+            && self.stale.insert(partition.name.topic.clone())
+        {
             news = true;
         }
-        let next = partition.next_look(&parts.config);
+        let next = partition.next_look(now, &parts.config);
         if let Some(next) = next
             && partition.timer.is_none_or(|timer| next < timer)
         {
@@ -410,13 +415,13 @@ impl State {
         reserved: usize,
         timestamp_ms: i64,
         parts: &Parts,
-    ) -> Result<(Arc<Completion>, Option<TopicName>), (Error, Record)> {
+    ) -> Result<(Arc<Completion>, Option<TopicName>), NotEnqueued> {
         if let Some(ended) = &self.ended {
-            return Err((ended.clone(), record));
+            return Err(NotEnqueued { error: ended.clone(), record: Box::new(record) });
         }
         let name = match TopicName::new(record.topic.as_str()) {
             Ok(name) => name,
-            Err(error) => return Err((error.into(), record)),
+            Err(error) => return Err(NotEnqueued { error: error.into(), record: Box::new(record) }),
         };
         let completion = Arc::new(Completion::new(Arc::clone(&parts.reports), Weak::clone(&parts.producer)));
         completion.seal(1);
@@ -506,7 +511,7 @@ impl State {
 
     fn look_later(&mut self, index: Index, parts: &Parts) {
         let Some(partition) = self.partitions.get_mut(index) else { return };
-        if let Some(next) = partition.next_look(&parts.config) {
+        if let Some(next) = partition.next_look(parts.env.now(), &parts.config) {
             if let Some(timer) = partition.timer.replace(next) {
                 self.timers.remove(&(timer, index));
             }
