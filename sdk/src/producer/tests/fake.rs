@@ -138,17 +138,6 @@ impl Fake {
             drop(sender.send(answer));
         }
     }
-
-    /// Waits until there were so many requests.
-    pub(super) async fn seen(&self, requests: usize) {
-        loop {
-            let changed = self.changed.notified();
-            if self.inner.lock().unwrap().requests.len() >= requests {
-                return;
-            }
-            changed.await;
-        }
-    }
 }
 
 impl Inner {
