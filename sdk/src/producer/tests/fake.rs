@@ -35,11 +35,14 @@ pub(super) enum Act {
 
 type Answer = Result<ProduceResponse, Error>;
 
+/// First and last sequence, and base offset, of a producer's last five batches.
+type Recent = VecDeque<(i32, i32, i64)>;
+
 #[derive(Debug, Default)]
 struct Log {
     values: Vec<String>,
     epochs: Vec<i16>,
-    producers: BTreeMap<i64, (i16, VecDeque<(i32, i32, i64)>)>,
+    producers: BTreeMap<i64, (i16, Recent)>,
 }
 
 #[derive(Debug, Default)]

@@ -91,6 +91,12 @@ async fn errors_name_the_thing_and_the_remedy() {
     assert_eq!(producer.unacked_bytes(), 0);
     let acks = text(fake.builder().acks(Acks::Leader).build().await.unwrap_err());
     assert!(acks.contains("idempotent(false)"), "{acks}");
+    #[cfg(not(feature = "zstd"))]
+    {
+        let zstd = fake.builder().compression(ottla_broker_core::record::Compression::Zstd);
+        let off = text(zstd.build().await.unwrap_err());
+        assert!(off.contains("feature `zstd`"), "{off}");
+    }
     let explicit = warm(fake.builder().partitioner(Explicit)).await;
     let none = text(explicit.send(record("x")).await.unwrap_err());
     assert!(none.contains("Record::partition"), "{none}");
