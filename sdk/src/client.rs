@@ -1,0 +1,164 @@
+//! The client: one per service, cloned freely.
+
+mod builder;
+mod registry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla_broker_core::broker::Broker;
+use ottla_broker_core::log::Backend;
+
+pub use builder::Builder;
+pub(crate) use registry::Registry;
+
+use crate::admin::Admin;
+use crate::context::Context;
+use crate::error::Error;
+use crate::producer::ProducerBuilder;
+use crate::reader;
+use builder::ProducerSettings;
+
+/// A way to a cluster: from it come producers, readers and the administration of topics.
+///
+/// Cheap to clone; all clones are one client. [`close`](Client::close) ends it with an answer about what
+/// was left. Dropping every clone, with all that was made of it, ends it too: no task stays behind and
+/// nothing blocks, but nobody is told of records that were not delivered.
+#[derive(Clone, Debug)]
+pub struct Client {
+    opened: Opened,
+    reader: reader::Settings,
+    producer: ProducerSettings,
+}
+
+/// A client's insides, as what is made of it needs them.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) context: Context,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Opened {
+    /// What a new reader shares with the client, which ends it when it closes.
+    pub(crate) fn new_reader(&self) -> Result<Arc<reader::Shared>, Error> {
+        self.registry.new_reader()
+    }
+}
+
+impl Client {
+    /// Connects to what answers at `url`: `memory://` for a broker of its own in this process's memory,
+    /// `memory://name` for one that the process shares.
+    ///
+    /// # Errors
+    /// [`Error::Connect`]: an unknown scheme, a feature that is off, a malformed name, or what the broker said.
+    pub async fn connect(url: impl AsRef<str>) -> Result<Self, Error> {
+        Self::builder().url(url.as_ref()).connect().await
+    }
+
+    /// Says more than a URL.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Connects as a TOML document says.
+    ///
+    /// ```toml
+    /// url = "memory://orders"
+    /// client_id = "billing"
+    ///
+    /// [broker]                     # Kafka's names, quoted
+    /// "num.partitions" = 3
+    ///
+    /// [producer]                   # the builder's methods; durations in milliseconds
+    /// linger_ms = 5
+    ///
+    /// [reader]                     # the builder's methods
+    /// max_buffered_bytes = 1048576
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an unknown setting, with the one that was meant, or a value that cannot be;
+    /// and as [`connect`](Self::connect).
+    pub async fn from_config(toml: &str) -> Result<Self, Error> {
+        Builder::from_config(toml)?.connect().await
+    }
+
+    /// A client of a broker that runs in this process. Closing the client leaves the broker open.
+    ///
+    /// # Errors
+    /// None today; a broker that closes answers so.
+    pub async fn embedded(broker: &Arc<Broker>) -> Result<Self, Error> {
+        Self::builder().broker(broker).connect().await
+    }
+
+    /// Starts a broker over a storage, yours or a third party's, and connects to it.
+    /// Closing the client closes both.
+    ///
+    /// # Errors
+    /// What the broker or the storage said.
+    pub async fn over(storage: Backend) -> Result<Self, Error> {
+        Self::builder().storage(storage).connect().await
+    }
+
+    fn new(context: Context, reader: reader::Settings, producer: ProducerSettings) -> Self {
+        Self { opened: Opened { context, registry: Arc::default() }, reader, producer }
+    }
+
+    fn opened(&self, doing: &str) -> Result<Opened, Error> {
+        self.opened.registry.check(doing).map(|()| self.opened.clone())
+    }
+
+    /// The client's name, in logs and metrics.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.opened.context.client_id
+    }
+
+    /// Topics and configs.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.opened.clone())
+    }
+
+    /// A reader without a group.
+    pub fn reader(&self) -> reader::Builder {
+        reader::Builder::new(self.opened("read"), self.reader.clone())
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.opened.registry.is_closed()
+    }
+
+    /// A producer; with the settings of the configuration's table `[producer]`, if there was one.
+    pub fn producer(&self) -> ProducerBuilder {
+        let builder = ProducerBuilder::new(self.opened.context.clone()).registered(&self.opened.registry);
+        self.producer.apply(builder)
+    }
+
+    /// Ends the client within `limit`: readers end, producers are flushed and closed, and the share in an
+    /// embedded broker is given up; the last client of a broker that `connect` started closes it. Later
+    /// calls fail with [`Error::Closed`] or the producer's; closing again does nothing.
+    ///
+    /// # Errors
+    /// What was left: records that were not acknowledged in time, and what could not be made durable.
+    /// The client is closed all the same.
+    pub async fn close(&self, limit: Duration) -> Result<(), Error> {
+        let Some(producers) = self.opened.registry.close() else {
+            return Ok(());
+        };
+        let context = &self.opened.context;
+        let began = context.env.now();
+        let closing = producers.iter().map(|producer| producer.close(limit));
+        let flushed = futures::future::join_all(closing).await.into_iter().collect::<Result<Vec<()>, _>>();
+        // Even with no time left the cluster is told: a share that is kept would keep the broker.
+        let left = limit.saturating_sub(context.env.now().since(began)).max(Duration::from_millis(1));
+        let closed = context.env.timeout(left, context.cluster.close(left)).await;
+        flushed?;
+        match closed {
+            Ok(closed) => closed.map_err(|source| Error::cluster("close the client", source)),
+            Err(_) => Err(Error::NotClosed { limit, left: "the broker had not closed".to_owned() }),
+        }
+    }
+}
