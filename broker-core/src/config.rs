@@ -1,38 +1,22 @@
 //! Topic and broker configs: Kafka's names, units and meaning.
+//!
+//! Every config is one row of a table ([`definitions`]): its name, its range, its default and what it does.
+//! A name that is not in the table is refused with the nearest one that is; a config of Kafka's that would
+//! have no effect here is refused with the reason, instead of being taken and ignored.
 
-use std::time::Duration;
+mod broker;
+mod definition;
+mod error;
+mod table;
+mod topic;
 
-use crate::record::TimestampType;
+pub use broker::BrokerConfig;
+pub use definition::{Definition, Kind, Scope};
+pub use error::Error;
+pub use table::{definitions, find};
+pub use topic::TopicConfig;
 
-/// A topic's configs, parsed and checked, as they are in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicConfig {
-    /// `retention.ms`: records older than this may be deleted; `None` (−1) keeps them for ever.
-    pub retention: Option<Duration>,
-    /// `retention.bytes`: bytes of a partition beyond which its oldest may be deleted; `None` (−1) is no bound.
-    pub retention_bytes: Option<u64>,
-    /// `max.message.bytes`: the largest batch, in bytes as it is written.
-    pub max_message_bytes: usize,
-    /// `message.timestamp.type`.
-    pub timestamp_type: TimestampType,
-    /// `message.timestamp.before.max.ms`: how far a record's time may lie in the past; `None` is no bound (KIP-937).
-    pub timestamp_before_max: Option<Duration>,
-    /// `message.timestamp.after.max.ms`: how far a record's time may lie in the future (KIP-937).
-    pub timestamp_after_max: Option<Duration>,
-    /// `min.insync.replicas`: in-sync replicas that `acks=all` needs.
-    pub min_insync_replicas: usize,
-}
+pub use crate::record::TimestampType;
 
-impl Default for TopicConfig {
-    fn default() -> Self {
-        Self {
-            retention: Some(Duration::from_hours(7 * 24)),
-            retention_bytes: None,
-            max_message_bytes: 1_048_588,
-            timestamp_type: TimestampType::CreateTime,
-            timestamp_before_max: None,
-            timestamp_after_max: Some(Duration::from_hours(1)),
-            min_insync_replicas: 1,
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

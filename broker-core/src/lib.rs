@@ -5,13 +5,19 @@
 //! ([`replica`]) or a front end ([`api`] and the broker).
 
 pub mod api;
+pub mod broker;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod coordinator;
 pub mod env;
 pub mod error;
 mod ids;
 pub mod log;
+pub mod metadata;
+pub mod partition;
 pub mod planted;
+pub mod producer;
 pub mod record;
 pub mod replica;
 

@@ -3,6 +3,8 @@
 //! Batching, retries, leader look-up and group membership sit above it once, so that an embedded broker
 //! and brokers behind sockets pass the same tests. Values are those of [`ottla_broker_core::api`].
 
+pub(crate) mod embedded;
+
 use std::fmt;
 use std::time::Duration;
 

@@ -5,6 +5,8 @@
 //!   puts them back one by one and fails if one survives.
 //! - `benches/`: each measures its own physical limit in the same run.
 
+pub mod bench;
+pub mod counting;
 mod planted;
 
 pub use planted::{Bug, Catalogue};

@@ -79,15 +79,21 @@ impl<'a> Placed<'a> {
     #[inline]
     pub(super) fn put(&self, buffer: &mut Vec<u8>) {
         buffer.reserve(self.encoded_len());
-        let mut front = Scratch::<{ 1 + 3 * MAX_LEN_32 + MAX_LEN_64 }>::new();
+        // The small fields are gathered on the stack: each append to the buffer has its price.
+        let mut front = Scratch::<{ 1 + 4 * MAX_LEN_32 + MAX_LEN_64 }>::new();
         front.varint(number(self.body_len));
         front.byte(0);
         front.varint(self.timestamp_delta);
         front.varint(i64::from(self.offset_delta));
         front.varint(nullable_len(self.fields.key));
-        buffer.extend_from_slice(front.as_slice());
-        buffer.extend_from_slice(self.fields.key.unwrap_or_default());
-        varint::put(buffer, nullable_len(self.fields.value));
+        if let Some(key) = self.fields.key {
+            buffer.extend_from_slice(front.as_slice());
+            buffer.extend_from_slice(key);
+            varint::put(buffer, nullable_len(self.fields.value));
+        } else {
+            front.varint(nullable_len(self.fields.value));
+            buffer.extend_from_slice(front.as_slice());
+        }
         buffer.extend_from_slice(self.fields.value.unwrap_or_default());
         varint::put(buffer, number(self.fields.headers.count()));
         self.fields.headers.put(buffer);

@@ -70,6 +70,10 @@ impl<const N: usize> Scratch<N> {
 /// Appends one signed varint.
 #[inline]
 pub(super) fn put(buffer: &mut Vec<u8>, value: i64) {
+    if let Ok(byte @ 0..0x80) = u8::try_from(zigzag(value)) {
+        buffer.push(byte);
+        return;
+    }
     let mut scratch = Scratch::<MAX_LEN_64>::new();
     scratch.varint(value);
     buffer.extend_from_slice(scratch.as_slice());

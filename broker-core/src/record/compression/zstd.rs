@@ -1,6 +1,9 @@
 //! Zstandard (KIP-110).
 
+use std::io::{self, Write};
+
 use zstd::stream::read::Decoder;
+use zstd::stream::write::Encoder;
 
 use super::stream::read_to_limit;
 use super::{Compression, Error};
@@ -14,7 +17,16 @@ const MAX_WINDOW_LOG: u32 = 27;
 
 pub(super) fn compress(input: &[u8], level: Option<u32>, out: &mut Vec<u8>) -> Result<(), Error> {
     let level = level.and_then(|level| i32::try_from(level).ok()).unwrap_or(DEFAULT_LEVEL);
-    zstd::stream::copy_encode(input, out, level).map_err(|error| Compression::Zstd.failed(error))
+    encode(input, level, out).map_err(|error| Compression::Zstd.failed(error))
+}
+
+fn encode(input: &[u8], level: i32, out: &mut Vec<u8>) -> io::Result<()> {
+    let mut encoder = Encoder::new(out, level)?;
+    // Tables and window are then made for an input of this size.
+    encoder.set_pledged_src_size(u64::try_from(input.len()).ok())?;
+    encoder.write_all(input)?;
+    encoder.finish()?;
+    Ok(())
 }
 
 pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, Error> {

@@ -1,0 +1,229 @@
+//! The broker follows the image: routes, open partitions, logs of topics that are gone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use futures::StreamExt;
+use rustc_hash::FxHashMap;
+
+use super::Broker;
+use super::routes::{Routes, Slot, State, TopicRoute};
+use crate::api::{Error, ErrorCode};
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::env::BoxFuture;
+use crate::ids::TopicPartition;
+use crate::log::{self, OpenPartition, PartitionLog};
+use crate::metadata::{Image, Topic};
+use crate::partition::{Partition, PartitionSpec};
+use crate::planted::is_planted;
+
+/// Partitions rebuilt, or closed, at a time: enough to hide a slow medium, few enough to bound memory.
+pub(super) const AT_ONCE: usize = 64;
+
+/// A partition that is to be opened.
+struct Opening {
+    slot: Arc<Slot>,
+    spec: PartitionSpec,
+}
+
+impl Broker {
+    /// Brings what this broker does in line with the newest image that its writer knows. Cheap when
+    /// nothing changed. Dropping the future leaves work for the next call, and nothing half-done that
+    /// would be taken for done.
+    ///
+    /// # Errors
+    /// The configs of a topic that this version does not understand.
+    pub(super) async fn adopt(&self) -> Result<(), Error> {
+        let _adopting = self.adopting.lock().await;
+        let image = self.writer.image();
+        if self.check_registered(&image).is_err() {
+            self.give_up_all().await;
+            return Ok(());
+        }
+        if image.position() > self.routes().image.position() {
+            self.route(&image)?;
+        }
+        if !self.is_closed() {
+            self.open_led().await;
+            self.remove_doomed().await;
+        }
+        Ok(())
+    }
+
+    /// Makes and swaps in the routes of `image`.
+    fn route(&self, image: &Arc<Image>) -> Result<(), Error> {
+        let old = self.routes();
+        let none = BTreeMap::new();
+        let altered = image.broker_configs(self.id()).unwrap_or(&none);
+        let same_defaults = old.image.broker_configs(self.id()).unwrap_or(&none) == altered;
+        let defaults = self.config.altered_by(altered)?;
+        let plain = Arc::new(defaults.topic_defaults().clone());
+
+        let mut topics = FxHashMap::default();
+        topics.reserve(image.topics().len());
+        for topic in image.topics() {
+            let before = old.topics.get(&topic.metadata.name);
+            let route = match before {
+                Some(before) if same_defaults && is_same(before, topic) => Arc::clone(before),
+                before => Arc::new(route(topic, before.map(AsRef::as_ref), &defaults, &plain)?),
+            };
+            topics.insert(topic.metadata.name.clone(), route);
+        }
+        let gone = old.topics.values().filter(|route| image.topic_by_id(route.metadata.id).is_none());
+        let gone: Vec<_> = gone.flat_map(|route| route.slots.iter().map(|slot| slot.id)).collect();
+        self.doomed.lock().unwrap_or_else(PoisonError::into_inner).extend(gone);
+
+        let routes = Arc::new(Routes { image: Arc::clone(image), topics });
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+        // After the swap: nobody finds these any more. Who waits on one is woken, and the removal of
+        // the logs closes what is left.
+        for route in old.topics.values().filter(|route| image.topic_by_id(route.metadata.id).is_none()) {
+            for slot in &route.slots {
+                slot.replace(State::Idle);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens what the image says this broker leads, by one call of the storage.
+    async fn open_led(&self) {
+        let routes = self.routes();
+        let durability = self.durability();
+        let mut opening = Vec::new();
+        for route in routes.image.topics().filter_map(|topic| routes.topics.get(&topic.metadata.name)) {
+            for (slot, partition) in route.slots.iter().zip(route.metadata.partitions.iter()) {
+                if partition.leader != Some(self.id()) {
+                    slot.replace(State::Idle);
+                } else if !slot.was_opened_at(partition.leader_epoch) {
+                    let spec = PartitionSpec {
+                        id: slot.id,
+                        name: TopicPartition::new(route.metadata.name.clone(), partition.partition),
+                        epoch: partition.leader_epoch,
+                        config: Arc::clone(&route.config),
+                        durability,
+                    };
+                    opening.push(Opening { slot: Arc::clone(slot), spec });
+                }
+            }
+        }
+        if opening.is_empty() {
+            return;
+        }
+        let wanted: Vec<_> =
+            opening.iter().map(|opening| OpenPartition { id: opening.slot.id, epoch: opening.spec.epoch }).collect();
+        let logs = self.backend.logs.open_many(&wanted).await;
+        let mut rebuilding: Vec<BoxFuture<'_, ()>> = Vec::with_capacity(opening.len());
+        for (opening, log) in opening.into_iter().zip(logs) {
+            rebuilding.push(Box::pin(self.rebuild(opening, log)));
+        }
+        futures::stream::iter(rebuilding).buffer_unordered(AT_ONCE).collect::<()>().await;
+    }
+
+    /// Makes a partition of an opened log, and puts what comes of it into its place.
+    async fn rebuild(&self, opening: Opening, log: Result<Arc<dyn PartitionLog>, log::Error>) {
+        let Opening { slot, spec } = opening;
+        let (epoch, name) = (spec.epoch, spec.name.clone());
+        let opened = match log {
+            Ok(log) => Partition::open(spec, log, Arc::clone(&self.backend.snapshots), &self.env).await,
+            Err(error) => Err(Error::new(error.code(), format!("partition {name} could not be opened: {error}"))),
+        };
+        slot.replace(match opened {
+            Ok(partition) => State::Leading(partition),
+            Err(error) => {
+                tracing::warn!(partition = %name, %epoch, %error, "a partition could not be opened");
+                State::Failed { epoch, error }
+            }
+        });
+    }
+
+    /// Removes the logs of topics that are gone. What fails is tried again by the next call.
+    async fn remove_doomed(&self) {
+        let doomed = self.doomed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if doomed.is_empty() || is_planted("recreated-topic-sees-old-log") {
+            return;
+        }
+        let mut removed = self.backend.logs.remove(&doomed).await;
+        for id in &doomed {
+            if removed.is_ok() {
+                removed = self.backend.snapshots.remove(*id).await;
+            }
+        }
+        match removed {
+            Ok(()) => {
+                // Only the oldest were looked at: the list grows at its end.
+                let mut list = self.doomed.lock().unwrap_or_else(PoisonError::into_inner);
+                let done = doomed.len().min(list.len());
+                list.drain(..done);
+            }
+            Err(error) => {
+                tracing::warn!(%error, logs = doomed.len(), "logs of deleted topics could not be removed yet");
+            }
+        }
+    }
+
+    /// Leads nothing any more.
+    async fn give_up_all(&self) {
+        for slot in self.routes().slots() {
+            if let State::Leading(partition) = slot.replace(State::Idle) {
+                // Fenced by the broker that took over: what closing says of it is no news.
+                let _ = partition.close().await;
+            }
+        }
+    }
+
+    /// What there is to say of a place without a partition.
+    pub(super) fn not_leading(&self, partition: &TopicPartition, route: &TopicRoute, slot: &Slot) -> Error {
+        if self.is_superseded() {
+            return self.superseded_error(ErrorCode::NotLeaderOrFollower);
+        }
+        if let State::Failed { error, .. } = slot.state() {
+            let message = format!("{partition} is being opened again: {}", error.message);
+            return Error::new(ErrorCode::KafkaStorageError, message);
+        }
+        let known = usize::try_from(partition.partition).ok().and_then(|at| route.metadata.partitions.get(at));
+        let message = match known.and_then(|known| known.leader) {
+            Some(leader) if leader == self.id() => format!("{partition} is being opened: try again"),
+            Some(leader) => format!("{partition} is led by broker {leader}, not by {}", self.id()),
+            None => format!("{partition} has no leader at the moment"),
+        };
+        Error::new(ErrorCode::NotLeaderOrFollower, message)
+    }
+
+    /// Every open partition, by topic name and number.
+    pub(super) fn led(&self) -> Vec<Arc<Partition>> {
+        self.routes().slots().filter_map(|slot| slot.leading()).collect()
+    }
+}
+
+fn is_same(route: &TopicRoute, topic: &Topic) -> bool {
+    Arc::ptr_eq(&route.metadata, &topic.metadata) && Arc::ptr_eq(&route.entries, &topic.configs)
+}
+
+fn route(
+    topic: &Topic,
+    before: Option<&TopicRoute>,
+    defaults: &BrokerConfig,
+    plain: &Arc<TopicConfig>,
+) -> Result<TopicRoute, Error> {
+    let metadata = &topic.metadata;
+    let config = if topic.configs.is_empty() {
+        Arc::clone(plain)
+    } else {
+        Arc::new(
+            TopicConfig::from_entries(&topic.configs, defaults)
+                .map_err(|error| Error::new(ErrorCode::InvalidConfig, format!("topic `{}`: {error}", metadata.name)))?,
+        )
+    };
+    let before = before.filter(|before| before.metadata.id == metadata.id);
+    let slots = metadata.partitions.iter().enumerate().map(|(at, partition)| {
+        let kept = before.and_then(|before| before.slots.get(at));
+        kept.map_or_else(|| Arc::new(Slot::new(metadata.id, partition.partition)), Arc::clone)
+    });
+    let slots: Vec<_> = slots.collect();
+    if before.is_some_and(|before| before.config != config) {
+        for partition in slots.iter().filter_map(|slot| slot.leading()) {
+            partition.set_config(Arc::clone(&config));
+        }
+    }
+    Ok(TopicRoute { metadata: Arc::clone(metadata), entries: Arc::clone(&topic.configs), config, slots })
+}

@@ -1,0 +1,115 @@
+//! Connecting with more than a URL.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ottla_broker_core::broker::Broker;
+use ottla_broker_core::env::Env;
+use ottla_broker_core::log::Backend;
+
+use super::Client;
+use crate::cluster::Cluster;
+use crate::config::Section;
+use crate::connect::{self, Source};
+use crate::context::Context;
+use crate::error::Error;
+use crate::reader;
+
+/// Says what a [`Client`] connects to, and how. From [`Client::builder`].
+#[derive(Debug)]
+#[must_use = "nothing is connected before `connect`"]
+pub struct Builder {
+    source: Option<Source>,
+    env: Option<Env>,
+    client_id: String,
+    broker: BTreeMap<String, String>,
+    reader: reader::Settings,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            source: None,
+            env: None,
+            client_id: "ottla".to_owned(),
+            broker: BTreeMap::new(),
+            reader: reader::Settings::default(),
+        }
+    }
+
+    /// The settings of a TOML document, as [`Client::from_config`] describes it: for what a document cannot
+    /// say, such as an [`env`](Self::env).
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn from_config(toml: &str) -> Result<Self, Error> {
+        let mut top = Section::parse(toml)?;
+        let mut builder = Self::new();
+        if let Some(url) = top.string("url")? {
+            builder.source = Some(Source::Url(url));
+        }
+        if let Some(client_id) = top.string("client_id")? {
+            builder.client_id = client_id;
+        }
+        builder.broker = top.section("broker")?.texts()?;
+        builder.reader = builder.reader.read(top.section("reader")?)?;
+        top.finish()?;
+        Ok(builder)
+    }
+
+    /// What to connect to. Of this, [`storage`](Self::storage), [`broker`](Self::broker) and
+    /// [`cluster`](Self::cluster) the last one called counts.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.source = Some(Source::Url(url.into()));
+        self
+    }
+
+    /// Starts a broker over this storage.
+    pub fn storage(mut self, storage: Backend) -> Self {
+        self.source = Some(Source::Storage(storage));
+        self
+    }
+
+    /// Uses a broker that runs in this process, and leaves it open at the end.
+    pub fn broker(mut self, broker: &Arc<Broker>) -> Self {
+        self.source = Some(Source::Broker(Arc::clone(broker)));
+        self
+    }
+
+    /// Uses a cluster of your own making, such as one with faults for a test.
+    pub fn cluster(mut self, cluster: Arc<dyn Cluster>) -> Self {
+        self.source = Some(Source::Cluster(cluster));
+        self
+    }
+
+    /// Where time, chance and tasks come from; [`Env::system`] by default. Who shares a broker by name has the
+    /// first one's in the broker.
+    pub fn env(mut self, env: Env) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// The client's name, in logs and metrics; `ottla` by default.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = client_id.into();
+        self
+    }
+
+    /// Sets a config of the broker that is started for this client, by Kafka's name. Checked by
+    /// [`connect`](Self::connect).
+    pub fn broker_config(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.broker.insert(name.into(), value.to_string());
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] or [`Error::Config`].
+    pub async fn connect(self) -> Result<Client, Error> {
+        let source = self.source.ok_or(Error::Connect(connect::Error::NoUrl))?;
+        let env = self.env.unwrap_or_else(Env::system);
+        let cluster = connect::open(source, self.broker, &env).await?;
+        Ok(Client::new(Context::new(cluster, env, self.client_id), self.reader))
+    }
+}

@@ -1,0 +1,159 @@
+//! A broker in this process as a [`Cluster`].
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ottla_broker_core::api::{
+    AlterConfig, ConfigEntry, ConfigResource, CreateTopic, CreatedTopic, DeletedRecords, Error, ErrorCode,
+    FetchRequest, FetchResponse, InitProducerId, IsolationLevel, ListedOffset, Metadata, MetadataRequest, OffsetSpec,
+    ProduceRequest, ProduceResponse, ProducerIdentity,
+};
+use ottla_broker_core::broker::Broker;
+use ottla_broker_core::env::{BoxFuture, Env, Task};
+use ottla_broker_core::{BrokerId, Offset, TopicName, TopicPartition};
+
+use super::{Cluster, ClusterAdmin};
+
+/// A broker that clients share; the last to close closes it.
+#[derive(Debug)]
+pub(crate) struct Owner(pub(crate) Arc<Broker>);
+
+/// One client's view of a broker in this process. It leads every partition, so there is nothing to route.
+///
+/// Each client brings one task, which looks after the broker while its turn lasts; when the client or its
+/// runtime goes away, another client's takes over. So a broker that several runtimes share is tied to none.
+pub(crate) struct Embedded {
+    broker: Arc<Broker>,
+    /// This client's share, unless somebody else owns the broker.
+    owner: Mutex<Option<Arc<Owner>>>,
+    closed: AtomicBool,
+    keeper: Task,
+}
+
+impl Embedded {
+    /// A share of a broker, or a look at one that somebody else owns. In a tokio runtime.
+    pub(crate) fn new(broker: Arc<Broker>, owner: Option<Arc<Owner>>, env: &Env) -> Self {
+        let kept = Arc::clone(&broker);
+        let keeper = env.spawn("ottla-keeper", async move { kept.run_housekeeping().await });
+        Self { broker, owner: Mutex::new(owner), closed: AtomicBool::new(false), keeper }
+    }
+
+    #[inline]
+    fn broker(&self) -> Result<&Arc<Broker>, Error> {
+        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(&self.broker) }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorCode::BrokerNotAvailable, "the client is closed: connect a new one")
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").field("broker", &self.broker.id()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Cluster for Embedded {
+    async fn metadata(&self, request: MetadataRequest) -> Result<Metadata, Error> {
+        self.broker()?.metadata(request).await
+    }
+
+    async fn ready(&self, _broker: BrokerId, bytes: usize) -> Result<(), Error> {
+        self.broker()?.ready(bytes).await
+    }
+
+    fn produce(
+        &self,
+        _broker: BrokerId,
+        request: ProduceRequest,
+    ) -> BoxFuture<'static, Result<ProduceResponse, Error>> {
+        match self.broker() {
+            Ok(broker) => broker.produce(request),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
+    async fn fetch(&self, _broker: BrokerId, request: FetchRequest) -> Result<FetchResponse, Error> {
+        self.broker()?.fetch(request).await
+    }
+
+    async fn list_offsets(
+        &self,
+        _broker: BrokerId,
+        isolation: IsolationLevel,
+        wanted: Vec<(TopicPartition, OffsetSpec)>,
+    ) -> Result<Vec<Result<ListedOffset, Error>>, Error> {
+        self.broker()?.list_offsets(isolation, wanted).await
+    }
+
+    async fn init_producer_id(&self, request: InitProducerId) -> Result<ProducerIdentity, Error> {
+        self.broker()?.init_producer_id(request).await
+    }
+
+    async fn close(&self, limit: Duration) -> Result<(), Error> {
+        self.closed.store(true, Ordering::Release);
+        self.keeper.abort();
+        let share = self.owner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Of two that close at once exactly one is the last.
+        match share.and_then(Arc::into_inner) {
+            Some(Owner(broker)) => broker.close(limit).await,
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl ClusterAdmin for Embedded {
+    async fn create_topics(
+        &self,
+        topics: Vec<CreateTopic>,
+        validate_only: bool,
+    ) -> Result<Vec<Result<CreatedTopic, Error>>, Error> {
+        self.broker()?.create_topics(topics, validate_only).await
+    }
+
+    async fn delete_topics(&self, names: Vec<TopicName>) -> Result<Vec<Result<(), Error>>, Error> {
+        self.broker()?.delete_topics(names).await
+    }
+
+    async fn create_partitions(
+        &self,
+        totals: Vec<(TopicName, i32)>,
+        validate_only: bool,
+    ) -> Result<Vec<Result<(), Error>>, Error> {
+        self.broker()?.create_partitions(totals, validate_only).await
+    }
+
+    async fn delete_records(
+        &self,
+        before: Vec<(TopicPartition, Offset)>,
+    ) -> Result<Vec<Result<DeletedRecords, Error>>, Error> {
+        self.broker()?.delete_records(before).await
+    }
+
+    async fn describe_configs(
+        &self,
+        resources: Vec<ConfigResource>,
+    ) -> Result<Vec<Result<Vec<ConfigEntry>, Error>>, Error> {
+        self.broker()?.describe_configs(resources).await
+    }
+
+    async fn alter_configs(
+        &self,
+        changes: Vec<(ConfigResource, Vec<AlterConfig>)>,
+        validate_only: bool,
+    ) -> Result<Vec<Result<(), Error>>, Error> {
+        self.broker()?.alter_configs(changes, validate_only).await
+    }
+}

@@ -1,0 +1,97 @@
+//! From a URL to a [`Cluster`]: the only room that knows the backends.
+
+mod error;
+#[cfg(feature = "memory")]
+mod memory;
+mod url;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ottla_broker_core::broker::Broker;
+use ottla_broker_core::config::BrokerConfig;
+use ottla_broker_core::env::Env;
+use ottla_broker_core::log::Backend;
+
+pub use error::Error;
+use url::{Scheme, Url};
+
+use crate::cluster::Cluster;
+use crate::cluster::embedded::{Embedded, Owner};
+use crate::config;
+
+/// What answers a client.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Url(String),
+    Storage(Backend),
+    Broker(Arc<Broker>),
+    Cluster(Arc<dyn Cluster>),
+}
+
+/// Opens what `source` names, with the broker configs of `entries` where a broker is started for it.
+pub(crate) async fn open(
+    source: Source,
+    entries: BTreeMap<String, String>,
+    env: &Env,
+) -> Result<Arc<dyn Cluster>, crate::Error> {
+    let given = |what: &str| {
+        entries.keys().next().map(|name| {
+            config::Error::bad_value(format!("broker.{name}"), "set here", format!("{what} has its own configs"))
+        })
+    };
+    match source {
+        Source::Url(url) => open_url(&Url::parse(&url)?, &entries, env).await,
+        Source::Storage(backend) => {
+            let owner = Arc::new(start(backend, broker_config(&entries)?, env, "the storage").await?);
+            Ok(share(owner, env))
+        }
+        Source::Broker(broker) => match given("a broker that is running already") {
+            Some(error) => Err(error.into()),
+            None => Ok(Arc::new(Embedded::new(broker, None, env))),
+        },
+        Source::Cluster(cluster) => match given("a cluster that is there already") {
+            Some(error) => Err(error.into()),
+            None => Ok(cluster),
+        },
+    }
+}
+
+async fn open_url(url: &Url, entries: &BTreeMap<String, String>, env: &Env) -> Result<Arc<dyn Cluster>, crate::Error> {
+    match url.scheme {
+        #[cfg(feature = "memory")]
+        Scheme::Memory => Ok(share(memory::open(url, broker_config(entries)?, env).await?, env)),
+        #[cfg(not(feature = "memory"))]
+        Scheme::Memory => {
+            let (_, _) = (entries, env);
+            Err(Error::FeatureOff { url: url.shown.clone(), feature: url.scheme.feature() }.into())
+        }
+        Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Kafka => Err(Error::NotYet {
+            url: url.shown.clone(),
+            scheme: url.scheme.name(),
+            feature: url.scheme.feature(),
+            available: available(),
+        }
+        .into()),
+    }
+}
+
+/// What a user can do instead of a URL that this version cannot open.
+fn available() -> String {
+    let memory = if cfg!(feature = "memory") { "`memory://`" } else { "`memory://` (feature `memory`, which is off)" };
+    format!("{memory}, or `Client::over` with a storage of your own")
+}
+
+fn broker_config(entries: &BTreeMap<String, String>) -> Result<BrokerConfig, config::Error> {
+    BrokerConfig::from_entries(entries).map_err(|error| config::Error::Broker { message: error.to_string() })
+}
+
+fn share(owner: Arc<Owner>, env: &Env) -> Arc<dyn Cluster> {
+    let broker = Arc::clone(&owner.0);
+    Arc::new(Embedded::new(broker, Some(owner), env))
+}
+
+async fn start(backend: Backend, config: BrokerConfig, env: &Env, url: &str) -> Result<Owner, Error> {
+    let broker = Broker::start(config, backend, env.clone()).await;
+    broker.map(Owner).map_err(|source| Error::Open { url: url.to_owned(), source })
+}

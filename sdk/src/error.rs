@@ -1,0 +1,124 @@
+//! What can go wrong in a client, and what to do about it.
+
+use std::time::Duration;
+
+use ottla_broker_core::api::{self, ErrorCode};
+use ottla_broker_core::{InvalidTopicName, TopicName};
+
+use crate::{codec, config, connect, reader};
+
+/// Any error of this crate: the areas' own errors, and what is common to them.
+///
+/// Every message names the thing that it is about and, where there is one, the remedy. Programs ask
+/// [`is_retriable`](Error::is_retriable), [`is_fatal`](Error::is_fatal),
+/// [`may_have_been_written`](Error::may_have_been_written) and [`kafka_code`](Error::kafka_code).
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The URL or its backend: nothing was opened.
+    #[error(transparent)]
+    Connect(#[from] connect::Error),
+    /// A setting is unknown or has a value that cannot be: nothing was opened.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// No topic can have this name.
+    #[error(transparent)]
+    TopicName(#[from] InvalidTopicName),
+    /// The client was closed, so nothing can be made of it any more: connect anew.
+    #[error("the client is closed: connect a new one to {doing}")]
+    Closed {
+        /// What was asked for.
+        doing: String,
+    },
+    /// The client was closed, and not all was done within the limit.
+    #[error("the client did not close within {limit:?}: {left}; give `close` more time")]
+    NotClosed {
+        /// The limit.
+        limit: Duration,
+        /// What was left.
+        left: String,
+    },
+    /// A topic exists, and is not what was asked for.
+    #[error("topic `{topic}` exists, but {difference}")]
+    TopicDiffers {
+        /// The topic.
+        topic: TopicName,
+        /// What differs, and what to do.
+        difference: String,
+    },
+    /// The cluster refused or did not answer.
+    #[error("cannot {doing}: {source}")]
+    Cluster {
+        /// What was asked for, with the topic, partition or config.
+        doing: String,
+        /// Its answer.
+        source: api::Error,
+    },
+    /// A reader's.
+    #[error(transparent)]
+    Reader(#[from] reader::Error),
+    /// A codec's, before anything was enqueued.
+    #[error("cannot encode the {part} of a record for topic `{topic}`: {source}")]
+    Encode {
+        /// The topic that it was for.
+        topic: TopicName,
+        /// The key or the value.
+        part: codec::Part,
+        /// What the codec said.
+        source: codec::Error,
+    },
+}
+
+impl Error {
+    /// The cluster's answer to `doing`.
+    pub(crate) fn cluster(doing: impl Into<String>, source: api::Error) -> Self {
+        Self::Cluster { doing: doing.into(), source }
+    }
+
+    /// Whether the same call may succeed if it is made again.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::Cluster { source, .. } => source.is_retriable(),
+            Self::Reader(error) => error.is_retriable(),
+            _ => false,
+        }
+    }
+
+    /// Whether the client, reader or producer that said so is of no more use: make a new one.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Closed { .. } => true,
+            Self::Reader(error) => error.is_fatal(),
+            _ => false,
+        }
+    }
+
+    /// Whether the call may have had its effect although it failed. False is certain.
+    #[must_use]
+    pub fn may_have_been_written(&self) -> bool {
+        match self {
+            Self::Cluster { source, .. } => matches!(
+                source.code,
+                ErrorCode::NetworkException
+                    | ErrorCode::RequestTimedOut
+                    | ErrorCode::UnknownServerError
+                    | ErrorCode::KafkaStorageError
+                    | ErrorCode::NotEnoughReplicasAfterAppend
+            ),
+            _ => false,
+        }
+    }
+
+    /// Kafka's code, where a broker gave one.
+    #[must_use]
+    pub fn kafka_code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Cluster { source, .. } => Some(source.code),
+            Self::Reader(error) => error.kafka_code(),
+            Self::TopicName(_) => Some(ErrorCode::InvalidTopic),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! One partition's batches: what may go next, and what an answer leads to. No clock, no I/O.
+//!
+//! ```text
+//!   records ─► open ──(full, or its turn)──► in_flight ──► answered
+//!                 └──(full)─► queue ──────►     │
+//!                               ▲               │
+//!                               └── again, at its old place, with its old sequence
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla_broker_core::api::{self, Appended, ProducerIdentity};
+use ottla_broker_core::env::Moment;
+use ottla_broker_core::log::Durability;
+use ottla_broker_core::planted::is_planted;
+use ottla_broker_core::record::{Batch, ProducerStamp, sequence_after};
+use ottla_broker_core::{BrokerId, Offset, TopicPartition};
+
+use super::batch::{self, Content, Pending, Settlement};
+use super::completion::Receipt;
+use super::error::Error;
+use super::settings::Config;
+use super::verdict::{Verdict, judge};
+
+/// How long after `request_timeout` an answer may be on its way back.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The batches of one partition.
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) name: TopicPartition,
+    pub(super) leader: Option<BrokerId>,
+    pub(super) open: Option<Pending>,
+    /// Not in flight, in order.
+    pub(super) queue: VecDeque<Pending>,
+    pub(super) in_flight: Vec<Pending>,
+    /// Whose sequences the stamped batches have.
+    pub(super) identity: Option<ProducerIdentity>,
+    pub(super) next_sequence: i32,
+    /// A sequence will never be filled, or the broker has lost count: nothing new goes until every batch
+    /// that was sent has a definite fate; then the sequences begin anew under a new epoch (KIP-360).
+    pub(super) resetting: bool,
+    /// Nothing goes before this.
+    pub(super) retry_at: Option<Moment>,
+    /// Failed attempts since the last success.
+    pub(super) failures: u32,
+    /// Whether it waits in a broker's list.
+    pub(super) listed: bool,
+    /// When it is to be looked at next, as registered.
+    pub(super) timer: Option<Moment>,
+    /// The size of the last batch that was sealed: the next one's first guess.
+    pub(super) last_size: usize,
+}
+
+/// What was taken to be sent.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) order: (u64, u32),
+    pub(super) attempt: u32,
+    pub(super) content: Content,
+    pub(super) stamp: Option<ProducerStamp>,
+    pub(super) bytes: usize,
+    pub(super) created: Moment,
+    pub(super) records: u32,
+}
+
+/// What an answer leads to.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub(super) settled: Vec<Settlement>,
+    /// The topic's metadata may be out of date.
+    pub(super) refresh: bool,
+    /// The batch became two.
+    pub(super) split: bool,
+    pub(super) retried: bool,
+    /// The producer cannot go on.
+    pub(super) fenced: Option<Arc<api::Error>>,
+}
+
+impl Partition {
+    pub(super) fn new(name: TopicPartition, leader: Option<BrokerId>) -> Self {
+        Self {
+            name,
+            leader,
+            open: None,
+            queue: VecDeque::new(),
+            in_flight: Vec::new(),
+            identity: None,
+            next_sequence: 0,
+            resetting: false,
+            retry_at: None,
+            failures: 0,
+            listed: false,
+            timer: None,
+            last_size: 0,
+        }
+    }
+
+    /// Puts the open batch behind the queue: no further record joins it.
+    pub(super) fn seal_open(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.last_size = open.size_in_bytes();
+            open.own.seal(open.own_count);
+            self.queue.push_back(open);
+        }
+    }
+
+    /// Whether there is a batch that may go now.
+    pub(super) fn sendable(&self, now: Moment, config: &Config) -> bool {
+        if self.leader.is_none()
+            || self.in_flight.len() >= config.in_flight()
+            || self.retry_at.is_some_and(|at| at > now)
+        {
+            return false;
+        }
+        if self.resetting {
+            return self.queue.iter().any(|batch| batch.in_doubt);
+        }
+        match (self.queue.front(), &self.open) {
+            // What was refused for coming too early waits for what must come first.
+            (Some(front), _) => !front.behind || self.in_flight.iter().all(|sent| sent.order > front.order),
+            // A batch that is not full gathers while one is in flight.
+            (None, Some(open)) => self.in_flight.is_empty() && (open.forced || now >= open.created + config.linger),
+            (None, None) => false,
+        }
+    }
+
+    /// Takes the next batch, and numbers it if it is new. Only when [`sendable`](Self::sendable).
+    pub(super) fn take(&mut self, now: Moment, current: Option<ProducerIdentity>) -> Option<Taken> {
+        if self.queue.is_empty() {
+            self.seal_open();
+        }
+        let place = if self.resetting { self.queue.iter().position(|batch| batch.in_doubt)? } else { 0 };
+        let mut batch = self.queue.remove(place)?;
+        if batch.stamp.is_none()
+            && let Some(current) = current
+        {
+            // Another partition's trouble renewed the producer's epoch: follow once nothing is numbered by
+            // the old one, for the broker wants sequences of one epoch without a gap.
+            if self.identity != Some(current)
+                && self.in_flight.is_empty()
+                && self.queue.iter().all(|b| b.stamp.is_none())
+            {
+                self.identity = Some(current);
+                self.next_sequence = 0;
+            }
+            let identity = self.identity.unwrap_or(current);
+            batch.stamp =
+                Some(ProducerStamp { id: identity.id, epoch: identity.epoch, base_sequence: self.next_sequence });
+            self.next_sequence = sequence_after(self.next_sequence, batch.records.cast_signed());
+        }
+        batch.sent = now;
+        batch.attempts += 1;
+        batch.behind = false;
+        let taken = Taken {
+            order: batch.order,
+            attempt: batch.attempts,
+            content: std::mem::replace(&mut batch.content, Content::Away),
+            stamp: batch.stamp,
+            bytes: batch.size_in_bytes(),
+            created: batch.created,
+            records: batch.records,
+        };
+        self.in_flight.push(batch);
+        Some(taken)
+    }
+
+    /// Keeps the encoded batch for a retry.
+    pub(super) fn keep(&mut self, order: (u64, u32), encoded: Batch) {
+        if let Some(sent) = self.in_flight.iter_mut().find(|sent| sent.order == order) {
+            sent.content = Content::Sealed(encoded);
+        }
+    }
+
+    /// A broker answered the given attempt of a batch. An answer to an attempt that was given up is not heard.
+    pub(super) fn answer(
+        &mut self,
+        (order, attempt): ((u64, u32), u32),
+        result: Result<Appended, api::Error>,
+        now: Moment,
+        config: &Config,
+        jitter: u64,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        let place = self.in_flight.iter().position(|sent| sent.order == order && sent.attempts == attempt);
+        let Some(place) = place else { return effects };
+        let mut batch = self.in_flight.remove(place);
+        let error = match result {
+            Ok(appended) => return self.written(batch, appended, effects),
+            Err(error) => Arc::new(error),
+        };
+        let verdict = judge(&error);
+        if verdict == Verdict::Written {
+            return self.written(batch, unknown_place(), effects);
+        }
+        if let Verdict::Fenced = verdict {
+            effects.fenced = Some(error);
+            // With the others, when the producer is stopped.
+            self.requeue(batch);
+            return effects;
+        }
+        batch.last = Some(Arc::clone(&error));
+        if batch.expired {
+            // Its deliveries were told; its sequence stays a gap.
+            self.resetting |= batch.stamp.is_some();
+            return effects;
+        }
+        match verdict {
+            Verdict::Retry { in_doubt, refresh } => {
+                batch.in_doubt |= in_doubt;
+                effects.refresh = refresh;
+                effects.retried = true;
+                self.back_off(now, jitter);
+                self.requeue(batch);
+            }
+            Verdict::OutOfOrder | Verdict::StateLost => {
+                batch.in_doubt = false;
+                effects.retried = true;
+                let earlier = |other: &Pending| other.stamp.is_some() && other.order < order;
+                if verdict == Verdict::OutOfOrder
+                    && (self.in_flight.iter().any(earlier) || self.queue.iter().any(earlier))
+                {
+                    batch.behind = true;
+                } else if batch.stamp.is_some() {
+                    // The broker has less than it acknowledged, or forgot the producer. What is here goes on.
+                    tracing::warn!(partition = %self.name, %error, "the broker lost count of this producer: starting a new epoch");
+                    self.resetting = true;
+                    self.back_off(now, jitter);
+                } else {
+                    effects.settled.push(self.refuse(&mut batch, error));
+                    return effects;
+                }
+                self.requeue(batch);
+            }
+            Verdict::TooLarge => self.halve(batch, error, config, &mut effects),
+            Verdict::Refused | Verdict::Written | Verdict::Fenced => {
+                self.resetting |= batch.stamp.is_some();
+                effects.settled.push(self.refuse(&mut batch, error));
+            }
+        }
+        effects
+    }
+
+    fn written(&mut self, mut batch: Pending, appended: Appended, mut effects: Effects) -> Effects {
+        self.failures = 0;
+        self.retry_at = None;
+        let receipt = Receipt { partition: self.name.clone(), appended, first_delta: 0 };
+        if !batch.expired {
+            effects.settled.push(batch.settle(Ok(receipt)));
+        }
+        effects
+    }
+
+    fn refuse(&self, batch: &mut Pending, source: Arc<api::Error>) -> Settlement {
+        let TopicPartition { topic, partition } = self.name.clone();
+        // An earlier attempt may have been written, and this answer does not take that back.
+        batch.settle(Err(if batch.in_doubt {
+            Error::InDoubt { topic, partition, source }
+        } else {
+            Error::Refused { topic, partition, source }
+        }))
+    }
+
+    /// Larger than the topic takes: its halves go, in its place and with its sequences.
+    fn halve(&mut self, mut batch: Pending, error: Arc<api::Error>, config: &Config, effects: &mut Effects) {
+        let halves = match &batch.content {
+            Content::Sealed(sealed) if batch.records > 1 => batch::split(sealed, config.compression_level).ok(),
+            _ => None,
+        };
+        let Some((first, second, half)) = halves else {
+            self.resetting |= batch.stamp.is_some();
+            effects.settled.push(self.refuse(&mut batch, error));
+            return;
+        };
+        let mut rest = Vec::new();
+        let mut left = half;
+        let mut kept = Vec::new();
+        for segment in std::mem::take(&mut batch.segments) {
+            let here = segment.count.min(left);
+            left -= here;
+            if here > 0 {
+                kept.push(batch::Segment { count: here, ..segment.clone() });
+            }
+            if here < segment.count {
+                let first = segment.first + here;
+                rest.push(batch::Segment { first, count: segment.count - here, ..segment });
+            }
+        }
+        let later = batch.split_off(second, rest, half);
+        batch.content = Content::Sealed(first);
+        batch.segments = kept;
+        let earlier = batch;
+        effects.split = true;
+        self.requeue(later);
+        self.requeue(earlier);
+    }
+
+    /// Puts a batch back at its place: before everything that was enqueued after it.
+    pub(super) fn requeue(&mut self, mut batch: Pending) {
+        if is_planted("retry-new-sequence") {
+            batch.stamp = None;
+        }
+        let place = if is_planted("retry-reorders") {
+            self.queue.len()
+        } else {
+            self.queue.partition_point(|queued| queued.order < batch.order)
+        };
+        self.queue.insert(place, batch);
+    }
+
+    fn back_off(&mut self, now: Moment, jitter: u64) {
+        self.failures += 1;
+        self.retry_at = Some(now + super::backoff::delay(self.failures, jitter));
+    }
+
+    /// Whether there is anything to send.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.open.is_some() || !self.queue.is_empty()
+    }
+
+    /// The leader could not be reached: nothing was sent.
+    pub(super) fn unreachable(&mut self, now: Moment, jitter: u64) {
+        self.back_off(now, jitter);
+    }
+
+    /// Gives up what is past its time: answers deliveries that have waited for `delivery_timeout`, and
+    /// attempts that nobody answered within `request_timeout`.
+    pub(super) fn expire(&mut self, now: Moment, config: &Config, jitter: u64) -> Effects {
+        let mut effects = Effects::default();
+        let due = |batch: &Pending| batch.created + config.delivery_timeout <= now;
+        for sent in self.in_flight.iter_mut().filter(|sent| due(sent) && !sent.expired) {
+            sent.expired = true;
+            self.resetting |= sent.stamp.is_some();
+            effects.settled.push(sent.settle(Err(timed_out(&self.name, config, sent.last.clone(), true))));
+        }
+        while let Some(mut batch) = self.queue.pop_front_if(|front| due(front)) {
+            self.resetting |= batch.stamp.is_some();
+            let error = timed_out(&self.name, config, batch.last.clone(), batch.in_doubt);
+            effects.settled.push(batch.settle(Err(error)));
+        }
+        if self.queue.is_empty()
+            && let Some(mut open) = self.open.take_if(|open| due(open))
+        {
+            effects.settled.push(open.settle(Err(timed_out(&self.name, config, None, false))));
+        }
+        let lost: Vec<_> = self
+            .in_flight
+            .iter()
+            .filter(|sent| sent.sent + config.request_timeout + GRACE <= now)
+            .map(|sent| (sent.order, sent.attempts))
+            .collect();
+        for attempt in lost {
+            let silence = api::Error::new(
+                api::ErrorCode::RequestTimedOut,
+                format!("no answer from {} within {:?} (`request_timeout`)", self.name, config.request_timeout),
+            );
+            let more = self.answer(attempt, Err(silence), now, config, jitter);
+            effects.settled.extend(more.settled);
+            effects.refresh |= more.refresh;
+            effects.retried |= more.retried;
+        }
+        effects
+    }
+
+    /// Whether the sequences can begin anew: every batch that was sent has a definite fate.
+    pub(super) fn can_renew(&self) -> bool {
+        self.resetting
+            && (is_planted("bump-without-waiting")
+                || (self.in_flight.is_empty() && self.queue.iter().all(|batch| !batch.in_doubt)))
+    }
+
+    /// Begins the sequences anew: what is queued is numbered when it goes.
+    pub(super) fn renew(&mut self, identity: ProducerIdentity) {
+        self.resetting = false;
+        self.identity = Some(identity);
+        self.next_sequence = 0;
+        for batch in &mut self.queue {
+            batch.stamp = None;
+            batch.behind = false;
+        }
+    }
+
+    /// When the partition has to be looked at next, if nothing happens before.
+    pub(super) fn next_look(&self, config: &Config) -> Option<Moment> {
+        let first = self.queue.front().or(self.open.as_ref());
+        let deadline = first.map(|batch| batch.created + config.delivery_timeout);
+        let retry = first.and(self.retry_at);
+        let linger = match (&self.open, self.queue.is_empty() && self.in_flight.is_empty()) {
+            (Some(open), true) if !open.forced && !config.linger.is_zero() => Some(open.created + config.linger),
+            _ => None,
+        };
+        let sent = self.in_flight.iter().map(|sent| {
+            let silence = sent.sent + config.request_timeout + GRACE;
+            if sent.expired { silence } else { silence.min(sent.created + config.delivery_timeout) }
+        });
+        sent.chain(deadline).chain(retry).chain(linger).min()
+    }
+
+    /// Ends everything: the records' answers, in order.
+    pub(super) fn stop(&mut self, error: impl Fn(&TopicPartition, bool) -> Error) -> Vec<Settlement> {
+        let sent = self.in_flight.drain(..).map(|batch| (batch, true));
+        let queued = self.queue.drain(..).map(|batch| (batch, false));
+        let open = self.open.take().map(|batch| (batch, false));
+        let mut settled = Vec::new();
+        for (mut batch, away) in sent.chain(queued).chain(open).filter(|(batch, _)| !batch.expired) {
+            let error = error(&self.name, away || batch.in_doubt);
+            settled.push(batch.settle(Err(error)));
+        }
+        settled
+    }
+}
+
+fn timed_out(name: &TopicPartition, config: &Config, last: Option<Arc<api::Error>>, in_doubt: bool) -> Error {
+    Error::TimedOut {
+        topic: name.topic.clone(),
+        partition: name.partition,
+        after: config.delivery_timeout,
+        in_doubt,
+        last,
+    }
+}
+
+/// What is known of a batch that the broker says it had before, without saying where.
+fn unknown_place() -> Appended {
+    Appended {
+        base_offset: None,
+        log_append_time_ms: None,
+        log_start_offset: Offset::ZERO,
+        durability: Durability::Unknown,
+        replicas: 0,
+    }
+}

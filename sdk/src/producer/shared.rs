@@ -1,0 +1,457 @@
+//! A producer's state behind its lock, and the way from there to the cluster.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use ottla_broker_core::api::{
+    self, ErrorCode, ProducePartition, ProduceRequest, ProduceResponse, ProducerIdentity, TopicMetadata,
+};
+use ottla_broker_core::env::{BoxFuture, Moment};
+use ottla_broker_core::planted::is_planted;
+use ottla_broker_core::{BrokerId, TopicName};
+use tokio::sync::Notify;
+
+use super::backoff;
+use super::barrier::Barrier;
+use super::batch::{self, Settlement};
+use super::budget::Budget;
+use super::delivery::Delivery;
+use super::error::{Error, NotEnqueued};
+use super::reports::Reports;
+use super::settings::Config;
+use super::state::{Index, Parts, Placed, State};
+use crate::context::Context;
+use crate::partitioner::Partitioner;
+use crate::record::Record;
+
+/// Bytes of one request, about: enough to be worth a round trip, little enough to share a connection.
+const REQUEST_BYTES: usize = 8 << 20;
+/// A batch's header, which counts against `batch_bytes`.
+const HEADER_BYTES: usize = 61;
+
+pub(super) struct Shared {
+    pub(super) context: Context,
+    pub(super) parts: Parts,
+    pub(super) budget: Budget,
+    pub(super) reports: Arc<Reports>,
+    pub(super) barrier: Arc<Barrier>,
+    state: Mutex<State>,
+    /// Held while batches go from the state to the cluster, so that they arrive in their order.
+    submitting: Mutex<()>,
+    /// What was submitted by someone else than the sender, who waits for its answer.
+    pub(super) inbox: Mutex<Vec<BoxFuture<'static, Event>>>,
+    pub(super) wake: Notify,
+}
+
+/// Something that the sender waited for.
+pub(super) enum Event {
+    Answered(Sent, Result<ProduceResponse, api::Error>),
+    Ready(BrokerId, Result<(), api::Error>),
+    Refreshed(Vec<TopicName>, Result<Vec<Result<Arc<TopicMetadata>, api::Error>>, api::Error>),
+    Renewed(Result<ProducerIdentity, api::Error>),
+    Loaded(TopicName, Result<Arc<TopicMetadata>, Error>),
+}
+
+/// The batches of a request.
+pub(super) struct Sent {
+    at: Moment,
+    batches: Vec<(Index, (u64, u32), u32)>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("client_id", &self.context.client_id)
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        context: Context,
+        config: Config,
+        partitioner: Arc<dyn Partitioner>,
+        identity: Option<ProducerIdentity>,
+    ) -> Arc<Self> {
+        let (reports, barrier) = (Arc::new(Reports::default()), Arc::new(Barrier::default()));
+        Arc::new_cyclic(|producer| Self {
+            budget: Budget::new(config.max_unacked_bytes),
+            parts: Parts {
+                env: context.env.clone(),
+                config,
+                partitioner,
+                reports: Arc::clone(&reports),
+                barrier: Arc::clone(&barrier),
+                producer: producer.clone(),
+            },
+            context,
+            reports,
+            barrier,
+            state: Mutex::new(State::new(identity)),
+            submitting: Mutex::new(()),
+            inbox: Mutex::default(),
+            wake: Notify::new(),
+        })
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn knows(&self, topic: &str) -> bool {
+        self.state().knows(topic)
+    }
+
+    /// Refuses a record that no batch and no budget can hold; else says what it takes of the budget.
+    pub(super) fn admissible(&self, record: &Record, reserved: usize) -> Result<u32, Error> {
+        let config = &self.parts.config;
+        let too_large = |limit, setting| -> Result<u32, Error> {
+            Err(Error::RecordTooLarge { topic: TopicName::new(record.topic.as_str())?, size: reserved, limit, setting })
+        };
+        // `reserved` bounds what a record adds to a batch.
+        if reserved + HEADER_BYTES > config.batch_bytes {
+            return too_large(config.batch_bytes - HEADER_BYTES, "batch_bytes");
+        }
+        if reserved > self.budget.limit() {
+            return too_large(self.budget.limit(), "max_unacked_bytes");
+        }
+        u32::try_from(reserved).or_else(|_| too_large(u32::MAX as usize, "batch_bytes"))
+    }
+
+    /// Enqueues a record that has its room. On failure the room goes back.
+    pub(super) fn enqueue_reserved(&self, record: Record, reserved: usize) -> Result<Delivery, NotEnqueued> {
+        let refused = self.admissible(&record, reserved).err();
+        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.parts.env.wall_ms());
+        let mut state = self.state();
+        let placed = match refused {
+            Some(error) => Err((error, record)),
+            None if state.knows(record.topic.as_str()) => {
+                state.append(&record, reserved, timestamp_ms, &self.parts).map_err(|error| (error, record))
+            }
+            None => state.load(record, reserved, timestamp_ms, &self.parts).map(|(completion, first)| {
+                if let Some(topic) = first {
+                    self.later(self.load_in_background(topic));
+                }
+                Placed { completion, index: 0 }
+            }),
+        };
+        let news = std::mem::take(&mut state.news);
+        drop(state);
+        if news {
+            self.wake.notify_one();
+        }
+        match placed {
+            Ok(Placed { completion, index }) => Ok(Delivery::new(completion, index, timestamp_ms)),
+            Err((error, record)) => {
+                self.budget.give_back(reserved);
+                Err(NotEnqueued { error, record: Box::new(record) })
+            }
+        }
+    }
+
+    fn load_in_background(&self, topic: TopicName) -> BoxFuture<'static, Event> {
+        let producer = self.parts.producer.clone();
+        Box::pin(async move {
+            let loaded = match producer.upgrade() {
+                Some(shared) => shared.ask_for(&topic).await,
+                None => Err(Error::Closed { in_doubt: false }),
+            };
+            Event::Loaded(topic, loaded)
+        })
+    }
+
+    /// Makes the topic known to this producer.
+    pub(super) async fn load_topic(&self, topic: &str) -> Result<Arc<TopicMetadata>, Error> {
+        let topic = TopicName::new(topic)?;
+        let metadata = self.ask_for(&topic).await?;
+        self.install(&metadata);
+        Ok(metadata)
+    }
+
+    async fn ask_for(&self, topic: &TopicName) -> Result<Arc<TopicMetadata>, Error> {
+        let env = &self.parts.env;
+        let deadline = env.now() + self.parts.config.delivery_timeout;
+        let mut failures = 0;
+        loop {
+            let error = match self.context.metadata.topic(topic).await {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) if error.code == ErrorCode::UnknownTopicOrPartition => {
+                    return Err(Error::UnknownTopic { topic: topic.clone() });
+                }
+                Err(error) => error,
+            };
+            failures += 1;
+            let pause = backoff::delay(failures, env.random_u64());
+            if !error.is_retriable() || env.now() + pause >= deadline {
+                let purpose = format!("looking up the partitions of topic `{topic}`");
+                return Err(Error::Cluster { purpose, source: Arc::new(error) });
+            }
+            env.sleep(pause).await;
+        }
+    }
+
+    fn install(&self, metadata: &TopicMetadata) {
+        let (settled, placed) = self.state().install(metadata, &self.parts);
+        self.settle(settled);
+        placed.into_iter().for_each(|number| self.barrier.remove(number));
+        self.wake.notify_one();
+    }
+
+    /// Submits what can go, from whoever waits for it; the rest is the sender's.
+    pub(super) fn submit_now(&self) {
+        if let Ok(_turn) = self.submitting.try_lock() {
+            if let Some(broker) = self.state().next_broker() {
+                self.submit(broker);
+            }
+            if self.state().next_broker().is_none() {
+                return;
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    /// Submits all that can go. Whether there was anything.
+    pub(super) fn submit_all(&self) -> bool {
+        let _turn = self.submitting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut any = false;
+        loop {
+            let Some(broker) = self.state().next_broker() else { return any };
+            self.submit(broker);
+            any = true;
+        }
+    }
+
+    /// One request to `broker`. The caller holds the turn.
+    fn submit(&self, broker: BrokerId) {
+        match poll_once(&mut std::pin::pin!(self.context.cluster.ready(broker, self.parts.config.batch_bytes))) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return self.unreachable(broker, &error),
+            Poll::Pending => {
+                self.state().gate(broker);
+                let (cluster, bytes) = (Arc::clone(&self.context.cluster), self.parts.config.batch_bytes);
+                return self.later(Box::pin(async move { Event::Ready(broker, cluster.ready(broker, bytes).await) }));
+            }
+        }
+        let config = &self.parts.config;
+        let at = self.parts.env.now();
+        let taken = self.state().take(broker, REQUEST_BYTES, &self.parts);
+        let mut sent = Vec::with_capacity(taken.len());
+        let mut partitions = Vec::with_capacity(taken.len());
+        let mut broken = Vec::new();
+        // Encoding, compression and CRC happen outside the lock.
+        for (index, batch) in taken {
+            match batch::seal(batch.content, batch.stamp) {
+                Ok(encoded) => {
+                    metrics::histogram!("ottla_producer_batch_bytes").record(encoded.size_in_bytes() as f64);
+                    if batch.attempt == 1 {
+                        metrics::counter!("ottla_producer_records_total").increment(u64::from(batch.records));
+                        metrics::histogram!("ottla_producer_queue_seconds")
+                            .record(at.since(batch.created).as_secs_f64());
+                    }
+                    sent.push((index, batch.order, batch.attempt, encoded));
+                }
+                Err(source) => broken.push((index, batch.order, batch.attempt, source)),
+            }
+        }
+        let mut settled = Vec::new();
+        {
+            let mut state = self.state();
+            for (index, order, _, encoded) in &sent {
+                let Some(partition) = state.partition_mut(*index) else { continue };
+                partition.keep(*order, encoded.clone());
+                partitions.push(ProducePartition { partition: partition.name.clone(), batch: encoded.clone() });
+            }
+            for (index, order, attempt, source) in broken {
+                let refusal =
+                    api::Error::new(ErrorCode::InvalidRecord, format!("the batch cannot be encoded: {source}"));
+                let answer = Err(refusal);
+                let Some(partition) = state.partition_mut(index) else { continue };
+                let effects = partition.answer((order, attempt), answer, at, config, 0);
+                state.apply(index, effects, &mut settled, &self.parts);
+            }
+        }
+        self.settle(settled);
+        if partitions.is_empty() {
+            return;
+        }
+        let request = ProduceRequest { acks: config.acks, timeout: config.request_timeout, partitions };
+        tracing::trace!(%broker, batches = request.partitions.len(), "produce");
+        let sent =
+            Sent { at, batches: sent.into_iter().map(|(index, order, attempt, _)| (index, order, attempt)).collect() };
+        let mut answer = self.context.cluster.produce(broker, request);
+        // An embedded broker may have answered already: then nobody has to be woken for it.
+        match poll_once(&mut answer) {
+            Poll::Ready(answer) => self.answered(sent, answer),
+            Poll::Pending => self.later(Box::pin(async move { Event::Answered(sent, answer.await) })),
+        }
+    }
+
+    /// Leaves something to wait for to the sender.
+    pub(super) fn later(&self, event: BoxFuture<'static, Event>) {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn unreachable(&self, broker: BrokerId, error: &api::Error) {
+        tracing::debug!(%broker, %error, "the broker cannot be reached");
+        self.state().unreachable(broker, &self.parts);
+    }
+
+    /// A request's answer: one for each of its batches.
+    pub(super) fn answered(&self, sent: Sent, answer: Result<ProduceResponse, api::Error>) {
+        let now = self.parts.env.now();
+        metrics::histogram!("ottla_producer_request_seconds").record(now.since(sent.at).as_secs_f64());
+        let mut settled = Vec::with_capacity(sent.batches.len());
+        {
+            let mut state = self.state();
+            let (mut answers, whole) = match answer {
+                Ok(answers) => (answers.into_iter(), None),
+                Err(error) => (Vec::new().into_iter(), Some(error)),
+            };
+            for (index, order, attempt) in sent.batches {
+                let result = match (&whole, answers.next()) {
+                    (Some(error), _) => Err(error.clone()),
+                    (None, Some(result)) => result,
+                    (None, None) => Err(api::Error::new(
+                        ErrorCode::NetworkException,
+                        "the broker's answer leaves out one of the batches",
+                    )),
+                };
+                if let Err(error) = &result {
+                    tracing::debug!(%error, "a batch was not acknowledged");
+                }
+                let Some(partition) = state.partition_mut(index) else { continue };
+                let jitter = self.parts.env.random_u64();
+                let effects = partition.answer((order, attempt), result, now, &self.parts.config, jitter);
+                if effects.split {
+                    self.barrier.split(order.0);
+                }
+                state.apply(index, effects, &mut settled, &self.parts);
+            }
+            if std::mem::take(&mut state.news) {
+                self.wake.notify_one();
+            }
+        }
+        self.settle(settled);
+    }
+
+    /// Tells answers, outside the lock: deliveries first, so that whoever passes the barrier finds them told.
+    pub(super) fn settle(&self, settled: Vec<Settlement>) {
+        let mut room = 0;
+        for settlement in &settled {
+            if let Err(error) = &settlement.result {
+                metrics::counter!("ottla_producer_errors_total").increment(1);
+                tracing::debug!(%error, "records failed");
+            }
+            settlement.tell();
+            room += settlement.reserved;
+        }
+        if !is_planted("unacked-bytes-unbounded") {
+            self.budget.give_back(room);
+        }
+        for settlement in settled {
+            self.barrier.remove(settlement.number);
+        }
+    }
+
+    /// Looks at every partition whose time has come.
+    pub(super) fn fire(&self) {
+        let settled = self.state().fire(self.parts.env.now(), &self.parts);
+        self.settle(settled);
+    }
+
+    pub(super) fn handle(&self, event: Event) {
+        match event {
+            Event::Answered(sent, answer) => self.answered(sent, answer),
+            Event::Ready(broker, ready) => {
+                self.state().ungate(broker);
+                if let Err(error) = ready {
+                    self.unreachable(broker, &error);
+                }
+            }
+            Event::Refreshed(topics, Ok(answers)) => {
+                for (topic, answer) in topics.iter().zip(answers) {
+                    match answer {
+                        Ok(metadata) => self.install(&metadata),
+                        Err(error) => {
+                            tracing::debug!(%topic, %error, "refreshing metadata failed");
+                            self.state().not_refreshed(topic.as_str(), &self.parts);
+                        }
+                    }
+                }
+            }
+            Event::Refreshed(_, Err(error)) => tracing::debug!(%error, "refreshing metadata failed"),
+            Event::Renewed(Ok(identity)) => self.state().renewed(identity, &self.parts),
+            Event::Renewed(Err(error)) => tracing::debug!(%error, "asking for a new producer epoch failed"),
+            Event::Loaded(_, Ok(metadata)) => self.install(&metadata),
+            Event::Loaded(topic, Err(error)) => {
+                let settled = self.state().not_loaded(topic.as_str(), &error);
+                self.settle(settled);
+            }
+        }
+    }
+
+    pub(super) async fn flush(&self) {
+        if !self.parts.config.linger.is_zero() {
+            self.state().force(&self.parts);
+        }
+        self.wake.notify_one();
+        if is_planted("flush-ignores-in-flight") {
+            return;
+        }
+        self.barrier.wait().await;
+    }
+
+    pub(super) async fn close(&self, limit: Duration) -> Result<(), Error> {
+        {
+            let mut state = self.state();
+            if let Some(ended) = &state.ended {
+                return Err(ended.clone());
+            }
+            state.ended = Some(Error::Closed { in_doubt: false });
+        }
+        self.budget.close();
+        let flushed = self.parts.env.timeout(limit, self.flush()).await;
+        let left = self.stop();
+        if flushed.is_err() && left > 0 {
+            return Err(Error::LeftBehind { records: left, limit });
+        }
+        self.reports.take()
+    }
+
+    /// The last clone went away, or the task that sends did.
+    pub(super) fn abandon(&self) {
+        let left = self.stop();
+        if left > 0 {
+            tracing::warn!(
+                client_id = %self.context.client_id,
+                records = left,
+                "the producer was dropped before its records were acknowledged: call `close` or `flush` first"
+            );
+        }
+    }
+
+    /// Ends at once: how many records had no answer.
+    pub(super) fn stop(&self) -> u64 {
+        let (left, settled) = {
+            let mut state = self.state();
+            (state.records(), state.end(|_, in_doubt| Error::Closed { in_doubt }))
+        };
+        self.budget.close();
+        self.settle(settled);
+        self.state().stopped = true;
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.wake.notify_one();
+        left
+    }
+}
+
+/// Polls without a waker: who finds it not ready MUST poll it again with one.
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    std::pin::Pin::new(future).poll(&mut cx)
+}

@@ -1,0 +1,555 @@
+//! Everything of a producer that is under its one lock: topics, partitions, and who has something to send.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Weak};
+
+use ottla_broker_core::api::{ProducerIdentity, TopicMetadata};
+use ottla_broker_core::env::{Env, Moment};
+use ottla_broker_core::record::{Builder, HeaderRef};
+use ottla_broker_core::{BrokerId, TopicName, TopicPartition};
+use rustc_hash::FxHashMap;
+
+use super::barrier::Barrier;
+use super::batch::{Content, Pending, Settlement};
+use super::completion::Completion;
+use super::error::Error;
+use super::partition::{Effects, Partition, Taken};
+use super::reports::Reports;
+use super::settings::Config;
+use super::shared::Shared;
+use crate::partitioner::{Choice, Partitioner};
+use crate::record::Record;
+
+/// Names a partition within one producer.
+pub(super) type Index = usize;
+
+/// What a producer needs to make batches, and what never changes.
+pub(super) struct Parts {
+    pub(super) env: Env,
+    pub(super) config: Config,
+    pub(super) partitioner: Arc<dyn Partitioner>,
+    pub(super) reports: Arc<Reports>,
+    pub(super) barrier: Arc<Barrier>,
+    pub(super) producer: Weak<Shared>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    topics: FxHashMap<TopicName, Topic>,
+    partitions: Vec<Partition>,
+    /// Partitions with something to send, by their leader; a partition is in one list at most.
+    lists: BTreeMap<BrokerId, VecDeque<Index>>,
+    /// Brokers that have no room: their lists wait.
+    gated: BTreeSet<BrokerId>,
+    /// Partitions to look at, by time. An entry may be too early, never too late.
+    timers: BTreeSet<(Moment, Index)>,
+    pub(super) identity: Option<ProducerIdentity>,
+    /// Partitions that wait for a new epoch.
+    renewing: Vec<Index>,
+    /// Topics whose metadata is out of date.
+    pub(super) stale: BTreeSet<TopicName>,
+    /// The sender has something new to look at.
+    pub(super) news: bool,
+    /// Why no further record is taken.
+    pub(super) ended: Option<Error>,
+    /// The sender has nothing left to do.
+    pub(super) stopped: bool,
+    /// Records that wait for their topic's metadata.
+    loading: BTreeMap<String, Vec<Loading>>,
+}
+
+struct Topic {
+    name: TopicName,
+    partitions: Vec<Index>,
+    available: Vec<i32>,
+    sticky: i32,
+    ordinal: u64,
+}
+
+/// A record that was enqueued before its topic was known.
+struct Loading {
+    record: Record,
+    reserved: usize,
+    timestamp_ms: i64,
+    completion: Arc<Completion>,
+    number: u64,
+}
+
+/// A record's place: where its answer will be.
+pub(super) struct Placed {
+    pub(super) completion: Arc<Completion>,
+    pub(super) index: u32,
+}
+
+impl State {
+    pub(super) fn new(identity: Option<ProducerIdentity>) -> Self {
+        Self { identity, ..Self::default() }
+    }
+
+    pub(super) fn knows(&self, topic: &str) -> bool {
+        self.topics.contains_key(topic)
+    }
+
+    pub(super) fn known(&self) -> Vec<TopicName> {
+        self.topics.keys().cloned().collect()
+    }
+
+    /// Encodes a record into its partition's open batch.
+    pub(super) fn append(
+        &mut self,
+        record: &Record,
+        reserved: usize,
+        timestamp_ms: i64,
+        parts: &Parts,
+    ) -> Result<Placed, Error> {
+        if let Some(ended) = &self.ended {
+            return Err(ended.clone());
+        }
+        let index = self.choose(record, parts)?;
+        self.put(index, record, reserved, timestamp_ms, parts, None)
+    }
+
+    fn choose(&mut self, record: &Record, parts: &Parts) -> Result<Index, Error> {
+        let Some(topic) = self.topics.get_mut(record.topic.as_str()) else {
+            return Err(Error::UnknownTopic { topic: TopicName::new(record.topic.as_str())? });
+        };
+        let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        let partition = match record.partition {
+            Some(partition) => partition,
+            None => parts.partitioner.partition(&Choice {
+                topic: &topic.name,
+                key: record.key.as_deref(),
+                value_size: record.value.as_ref().map_or(0, bytes::Bytes::len),
+                partitions: count,
+                available: &topic.available,
+                sticky: topic.sticky,
+                ordinal: topic.ordinal,
+                env: &parts.env,
+            }),
+        };
+        topic.ordinal += 1;
+        let index = usize::try_from(partition).ok().and_then(|partition| topic.partitions.get(partition)).copied();
+        index.ok_or_else(|| match partition {
+            -1 if record.partition.is_none() => Error::NoPartition { topic: topic.name.clone() },
+            _ => Error::UnknownPartition { topic: topic.name.clone(), partition, partitions: count },
+        })
+    }
+
+    fn put(
+        &mut self,
+        index: Index,
+        record: &Record,
+        reserved: usize,
+        timestamp_ms: i64,
+        parts: &Parts,
+        loaded: Option<&Arc<Completion>>,
+    ) -> Result<Placed, Error> {
+        let config = &parts.config;
+        let Some(partition) = self.partitions.get_mut(index) else { return Err(Error::Closed { in_doubt: false }) };
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        // Most records have few headers: theirs are lent without an allocation.
+        let mut few = [HeaderRef::new("", None); 8];
+        let many: Vec<HeaderRef<'_>>;
+        let headers: &[HeaderRef<'_>] = if let Some(slots) = few.get_mut(..record.headers.len()) {
+            for (slot, (name, value)) in slots.iter_mut().zip(&record.headers) {
+                *slot = HeaderRef::new(name, value.as_deref());
+            }
+            slots
+        } else {
+            many = record.headers.iter().map(|(name, value)| HeaderRef::new(name, value.as_deref())).collect();
+            &many
+        };
+        let size = Builder::record_size(key, value, headers);
+        let mut news = false;
+        if partition.open.as_ref().is_some_and(|open| open.size_in_bytes() + size > config.batch_bytes) {
+            partition.seal_open();
+            news = true;
+        }
+        let fresh = partition.open.is_none();
+        if fresh {
+            let own = Arc::new(Completion::new(Arc::clone(&parts.reports), Weak::clone(&parts.producer)));
+            let guess = (partition.last_size + partition.last_size / 8).clamp(size + 128, config.batch_bytes + 128);
+            let number = parts.barrier.add();
+            partition.open = Some(Pending::open(number, own, config, guess, parts.env.now()));
+            news = true;
+        }
+        let Some(open) = &mut partition.open else { return Err(Error::Closed { in_doubt: false }) };
+        let Content::Open(builder) = &mut open.content else { return Err(Error::Closed { in_doubt: false }) };
+        if let Err(source) = builder.append(timestamp_ms, key, value, headers) {
+            let TopicPartition { topic, partition } = partition.name.clone();
+            return Err(Error::Batch { topic, partition, source });
+        }
+        let place = match loaded {
+            Some(completion) => Placed { completion: Arc::clone(completion), index: 0 },
+            None => Placed { completion: Arc::clone(&open.own), index: open.own_count },
+        };
+        open.own_count += u32::from(loaded.is_none());
+        open.join(&place.completion, place.index, reserved);
+        if news {
+            self.look_at(index, parts);
+        }
+        Ok(place)
+    }
+
+    /// Lists the partition if it has something to send now, and sees that it is looked at later if not.
+    fn look_at(&mut self, index: Index, parts: &Parts) {
+        let Some(partition) = self.partitions.get_mut(index) else { return };
+        let now = parts.env.now();
+        let mut news = false;
+        if partition.can_renew() && !self.renewing.contains(&index) {
+            self.renewing.push(index);
+            news = true;
+        }
+        if !partition.listed
+            && partition.sendable(now, &parts.config)
+            && let Some(leader) = partition.leader
+        {
+            partition.listed = true;
+            self.lists.entry(leader).or_default().push_back(index);
+            news = true;
+        }
+        if partition.leader.is_none() && self.stale.insert(partition.name.topic.clone()) {
+            news = true;
+        }
+        let next = partition.next_look(&parts.config);
+        if let Some(next) = next
+            && partition.timer.is_none_or(|timer| next < timer)
+        {
+            if let Some(timer) = partition.timer.replace(next) {
+                self.timers.remove(&(timer, index));
+            }
+            news |= self.timers.first().is_none_or(|&(first, _)| next < first);
+            self.timers.insert((next, index));
+        }
+        self.news |= news;
+    }
+
+    /// When something has to be looked at next.
+    pub(super) fn next_timer(&self) -> Option<Moment> {
+        self.timers.first().map(|&(at, _)| at)
+    }
+
+    /// Looks at every partition whose time has come.
+    pub(super) fn fire(&mut self, now: Moment, parts: &Parts) -> Vec<Settlement> {
+        let mut settled = Vec::new();
+        while let Some(&(at, index)) = self.timers.first().filter(|&&(at, _)| at <= now) {
+            self.timers.remove(&(at, index));
+            if let Some(partition) = self.partitions.get_mut(index) {
+                partition.timer = None;
+                let effects = partition.expire(now, &parts.config, parts.env.random_u64());
+                self.apply(index, effects, &mut settled, parts);
+            }
+        }
+        settled
+    }
+
+    /// A broker with something to send and room for it.
+    pub(super) fn next_broker(&self) -> Option<BrokerId> {
+        self.lists.iter().find(|(id, list)| !list.is_empty() && !self.gated.contains(id)).map(|(&id, _)| id)
+    }
+
+    /// Takes one batch of every partition that is listed with `broker`, up to `max_bytes` together.
+    pub(super) fn take(&mut self, broker: BrokerId, max_bytes: usize, parts: &Parts) -> Vec<(Index, Taken)> {
+        let now = parts.env.now();
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        let mut list = self.lists.remove(&broker).unwrap_or_default();
+        let mut again = Vec::new();
+        while bytes < max_bytes
+            && let Some(index) = list.pop_front()
+        {
+            let Some(partition) = self.partitions.get_mut(index) else { continue };
+            partition.listed = false;
+            if partition.leader != Some(broker) || !partition.sendable(now, &parts.config) {
+                again.push(index);
+                continue;
+            }
+            // A request of acks=all ends with its slowest batch, so a partition is in it once.
+            let Some(batch) = partition.take(now, self.identity) else { continue };
+            let (topic, number) = (partition.name.topic.clone(), partition.name.partition);
+            bytes += batch.bytes;
+            taken.push((index, batch));
+            again.push(index);
+            if let Some(topic) = self.topics.get_mut(&topic)
+                && topic.sticky == number
+            {
+                topic.move_on(&parts.env);
+            }
+        }
+        if !list.is_empty() {
+            self.lists.insert(broker, list);
+        }
+        for index in again {
+            self.look_at(index, parts);
+        }
+        taken
+    }
+
+    pub(super) fn gate(&mut self, broker: BrokerId) {
+        self.gated.insert(broker);
+    }
+
+    pub(super) fn ungate(&mut self, broker: BrokerId) {
+        self.gated.remove(&broker);
+    }
+
+    /// The broker cannot be reached: its partitions wait, and someone else may lead them.
+    pub(super) fn unreachable(&mut self, broker: BrokerId, parts: &Parts) {
+        let now = parts.env.now();
+        for index in self.lists.remove(&broker).unwrap_or_default() {
+            if let Some(partition) = self.partitions.get_mut(index) {
+                partition.listed = false;
+                partition.unreachable(now, parts.env.random_u64());
+                self.stale.insert(partition.name.topic.clone());
+                self.news = true;
+            }
+            self.look_at(index, parts);
+        }
+    }
+
+    pub(super) fn partition_mut(&mut self, index: Index) -> Option<&mut Partition> {
+        self.partitions.get_mut(index)
+    }
+
+    /// Carries out what a partition decided.
+    pub(super) fn apply(&mut self, index: Index, effects: Effects, settled: &mut Vec<Settlement>, parts: &Parts) {
+        let Effects { settled: told, refresh, split, retried, fenced } = effects;
+        settled.extend(told);
+        if retried {
+            metrics::counter!("ottla_producer_retries_total").increment(1);
+        }
+        if split {
+            metrics::counter!("ottla_producer_splits_total").increment(1);
+        }
+        if refresh && let Some(partition) = self.partitions.get(index) {
+            self.news = true;
+            self.stale.insert(partition.name.topic.clone());
+        }
+        if let Some(source) = fenced
+            && let Some(partition) = self.partitions.get(index)
+        {
+            let TopicPartition { topic, partition } = partition.name.clone();
+            tracing::error!(%topic, partition, error = %source, "the producer is fenced and cannot go on");
+            settled.extend(self.end(|_, in_doubt| Error::Fenced {
+                topic: topic.clone(),
+                partition,
+                in_doubt,
+                source: Arc::clone(&source),
+            }));
+            return;
+        }
+        self.look_at(index, parts);
+    }
+
+    /// Takes no more records; answers all that are here.
+    pub(super) fn end(&mut self, error: impl Fn(Option<&TopicPartition>, bool) -> Error) -> Vec<Settlement> {
+        self.ended.get_or_insert_with(|| error(None, false));
+        let mut settled = Vec::new();
+        for partition in &mut self.partitions {
+            settled.extend(partition.stop(|name, in_doubt| error(Some(name), in_doubt)));
+            partition.listed = false;
+            partition.timer = None;
+        }
+        for loading in std::mem::take(&mut self.loading).into_values().flatten() {
+            settled.push(loading.failed(error(None, false)));
+        }
+        self.lists.clear();
+        self.timers.clear();
+        self.renewing.clear();
+        self.stale.clear();
+        settled
+    }
+
+    /// Sends open batches without waiting for `linger`.
+    pub(super) fn force(&mut self, parts: &Parts) {
+        for index in 0..self.partitions.len() {
+            let open = self.partitions.get_mut(index).and_then(|partition| partition.open.as_mut());
+            if let Some(open) = open {
+                open.forced = true;
+                self.look_at(index, parts);
+            }
+        }
+    }
+
+    /// The identity whose next epoch is wanted, if partitions wait for one. Those whose sequences are of an
+    /// older epoch than the current take the current.
+    pub(super) fn wants_renewal(&mut self, parts: &Parts) -> Option<ProducerIdentity> {
+        let current = self.identity?;
+        let mut wanted = false;
+        for index in std::mem::take(&mut self.renewing) {
+            let Some(partition) = self.partitions.get_mut(index) else { continue };
+            if !partition.can_renew() {
+                continue;
+            }
+            if partition.identity.is_some_and(|identity| identity != current) {
+                partition.renew(current);
+                self.look_at(index, parts);
+            } else {
+                self.renewing.push(index);
+                wanted = true;
+            }
+        }
+        wanted.then_some(current)
+    }
+
+    /// There is a new epoch.
+    pub(super) fn renewed(&mut self, identity: ProducerIdentity, parts: &Parts) {
+        self.identity = Some(identity);
+        for index in std::mem::take(&mut self.renewing) {
+            if let Some(partition) = self.partitions.get_mut(index).filter(|partition| partition.can_renew()) {
+                partition.renew(identity);
+            }
+            self.look_at(index, parts);
+        }
+    }
+
+    /// Keeps a record until its topic is known. Whether that is the topic's first.
+    pub(super) fn load(
+        &mut self,
+        record: Record,
+        reserved: usize,
+        timestamp_ms: i64,
+        parts: &Parts,
+    ) -> Result<(Arc<Completion>, Option<TopicName>), (Error, Record)> {
+        if let Some(ended) = &self.ended {
+            return Err((ended.clone(), record));
+        }
+        let name = match TopicName::new(record.topic.as_str()) {
+            Ok(name) => name,
+            Err(error) => return Err((error.into(), record)),
+        };
+        let completion = Arc::new(Completion::new(Arc::clone(&parts.reports), Weak::clone(&parts.producer)));
+        completion.seal(1);
+        let number = parts.barrier.add();
+        let waiting = self.loading.entry(name.as_str().to_owned()).or_default();
+        let first = waiting.is_empty().then_some(name);
+        waiting.push(Loading { record, reserved, timestamp_ms, completion: Arc::clone(&completion), number });
+        Ok((completion, first))
+    }
+
+    /// The topic's partitions and leaders, as a broker told them. Records that waited for it take their places.
+    pub(super) fn install(&mut self, metadata: &TopicMetadata, parts: &Parts) -> (Vec<Settlement>, Vec<u64>) {
+        let mut settled = Vec::new();
+        let mut placed = Vec::new();
+        if self.ended.is_some() || metadata.partitions.is_empty() {
+            return (settled, placed);
+        }
+        let topic = self.topics.entry(metadata.name.clone()).or_insert_with(|| Topic {
+            name: metadata.name.clone(),
+            partitions: Vec::new(),
+            available: Vec::new(),
+            sticky: 0,
+            ordinal: 0,
+        });
+        let new = topic.partitions.is_empty();
+        for told in metadata.partitions.iter().skip(topic.partitions.len()) {
+            topic.partitions.push(self.partitions.len());
+            let name = TopicPartition::new(metadata.name.clone(), told.partition);
+            self.partitions.push(Partition::new(name, told.leader));
+        }
+        topic.available.clear();
+        for (&index, told) in topic.partitions.iter().zip(metadata.partitions.iter()) {
+            if let Some(partition) = self.partitions.get_mut(index) {
+                if partition.leader != told.leader {
+                    // It leaves the old leader's list when that is gone through.
+                    partition.leader = told.leader;
+                    if std::mem::take(&mut partition.listed) {
+                        self.lists.values_mut().for_each(|list| list.retain(|&listed| listed != index));
+                    }
+                    partition.retry_at = None;
+                }
+                topic.available.extend(told.leader.map(|_| told.partition));
+            }
+        }
+        if topic.available.is_empty() {
+            topic.available.extend((0..).take(topic.partitions.len()));
+        }
+        if new || !topic.available.contains(&topic.sticky) {
+            topic.move_on(&parts.env);
+        }
+        for index in topic.partitions.clone() {
+            // A partition without a leader asks again after its pause, not at once.
+            let leaderless = self.partitions.get_mut(index).filter(|partition| partition.leader.is_none());
+            if let Some(partition) = leaderless {
+                if partition.has_waiting() {
+                    partition.unreachable(parts.env.now(), parts.env.random_u64());
+                    self.look_later(index, parts);
+                }
+            } else {
+                self.look_at(index, parts);
+            }
+        }
+        for loading in self.loading.remove(metadata.name.as_str()).unwrap_or_default() {
+            let Loading { record, reserved, timestamp_ms, completion, number } = &loading;
+            let put = self
+                .choose(record, parts)
+                .and_then(|index| self.put(index, record, *reserved, *timestamp_ms, parts, Some(completion)));
+            match put {
+                Ok(_) => placed.push(*number),
+                Err(error) => settled.push(loading.failed(error)),
+            }
+        }
+        (settled, placed)
+    }
+
+    /// The topic's metadata could not be had: who waits for a leader asks again after a pause.
+    pub(super) fn not_refreshed(&mut self, topic: &str, parts: &Parts) {
+        let Some(topic) = self.topics.get(topic) else { return };
+        for index in topic.partitions.clone() {
+            let leaderless = self.partitions.get_mut(index).filter(|partition| partition.leader.is_none());
+            if let Some(partition) = leaderless.filter(|partition| partition.has_waiting()) {
+                partition.unreachable(parts.env.now(), parts.env.random_u64());
+                self.look_later(index, parts);
+            }
+        }
+    }
+
+    fn look_later(&mut self, index: Index, parts: &Parts) {
+        let Some(partition) = self.partitions.get_mut(index) else { return };
+        if let Some(next) = partition.next_look(&parts.config) {
+            if let Some(timer) = partition.timer.replace(next) {
+                self.timers.remove(&(timer, index));
+            }
+            self.timers.insert((next, index));
+        }
+    }
+
+    /// The topic cannot be had: its waiting records fail.
+    pub(super) fn not_loaded(&mut self, topic: &str, error: &Error) -> Vec<Settlement> {
+        let waiting = self.loading.remove(topic).unwrap_or_default();
+        waiting.into_iter().map(|loading| loading.failed(error.clone())).collect()
+    }
+
+    /// How many records have no answer.
+    pub(super) fn records(&self) -> u64 {
+        let of = |partition: &Partition| {
+            let sent = partition.in_flight.iter().filter(|sent| !sent.expired);
+            let all = sent.chain(&partition.queue).chain(&partition.open);
+            all.map(|batch| u64::from(batch.records)).sum::<u64>()
+        };
+        let loading: usize = self.loading.values().map(Vec::len).sum();
+        self.partitions.iter().map(of).sum::<u64>() + loading as u64
+    }
+}
+
+impl Topic {
+    /// Keyless records go elsewhere from here on.
+    fn move_on(&mut self, env: &Env) {
+        // One of the others, if there are others (KIP-480).
+        let others = self.available.iter().filter(|&&partition| partition != self.sticky).count();
+        let nth = usize::try_from(env.random_below(others as u64)).unwrap_or(0);
+        let next = self.available.iter().copied().filter(|&partition| partition != self.sticky).nth(nth);
+        self.sticky = next.or_else(|| self.available.first().copied()).unwrap_or(0);
+    }
+}
+
+impl Loading {
+    fn failed(self, error: Error) -> Settlement {
+        Settlement {
+            number: self.number,
+            segments: vec![super::batch::Segment { completion: self.completion, first: 0, count: 1 }],
+            reserved: self.reserved,
+            result: Err(error),
+        }
+    }
+}

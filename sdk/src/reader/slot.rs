@@ -1,0 +1,252 @@
+//! What a reader knows of one partition. Plain state: no task, no timer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ottla_broker_core::api::Fetched;
+use ottla_broker_core::env::Moment;
+use ottla_broker_core::planted::is_planted;
+use ottla_broker_core::record::Batch;
+use ottla_broker_core::{BrokerId, LeaderEpoch, Offset, TopicId, TopicPartition, record};
+
+use super::aborted::Aborted;
+use super::at::At;
+use super::error::Error;
+use super::messages::Messages;
+use super::work::Which;
+
+/// What was fetched of a partition and not handed over yet, in order.
+#[derive(Debug)]
+enum Entry {
+    Batch(Batch),
+    /// A control batch, or one of an aborted transaction: only moves the position.
+    Skipped(Batch),
+    Failed(Error),
+}
+
+/// One partition of a reader.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) source: Arc<TopicPartition>,
+    pub(super) topic_id: TopicId,
+    pub(super) leader: Option<BrokerId>,
+    pub(super) epoch: LeaderEpoch,
+    /// Changes with each seek: an answer to an older question is dropped.
+    pub(super) generation: u32,
+    /// The next offset to hand over.
+    pub(super) position: Offset,
+    /// The next offset to fetch: the position, or after what is buffered.
+    fetch_from: Offset,
+    /// A start or end that has to be asked for before anything is fetched.
+    pub(super) start: Option<At>,
+    pub(super) end: Option<At>,
+    /// The first offset that is not wanted.
+    pub(super) until: Offset,
+    entries: VecDeque<Entry>,
+    pub(super) paused: bool,
+    /// Whether the leader is being asked about it.
+    pub(super) asked: bool,
+    /// Whether an error waits to be handed over: nothing is fetched before that.
+    failed: bool,
+    /// Whether its topic is gone.
+    pub(super) gone: bool,
+    /// Whether the engine's queue has it.
+    pub(super) queued: bool,
+    /// Since when the leader has given nothing but retriable errors, and how many.
+    pub(super) failing: Option<(Moment, u32)>,
+    /// Not to be asked about before.
+    pub(super) retry_at: Option<Moment>,
+    /// Where the partition ended when it was last read: HW, or LSO when reading committed.
+    pub(super) known_end: Option<Offset>,
+}
+
+impl Slot {
+    pub(super) fn new(partition: TopicPartition, topic_id: TopicId, start: At, end: Option<At>) -> Self {
+        let mut slot = Self {
+            source: Arc::new(partition),
+            topic_id,
+            leader: None,
+            epoch: LeaderEpoch::NONE,
+            generation: 0,
+            position: Offset::ZERO,
+            fetch_from: Offset::ZERO,
+            start: None,
+            end,
+            until: Offset::MAX,
+            entries: VecDeque::new(),
+            paused: false,
+            asked: false,
+            failed: false,
+            gone: false,
+            queued: false,
+            failing: None,
+            retry_at: None,
+            known_end: None,
+        };
+        slot.seek(start);
+        slot
+    }
+
+    /// Goes to `to`, forgetting what was fetched. Returns the bytes that were buffered.
+    pub(super) fn seek(&mut self, to: At) -> usize {
+        self.generation = self.generation.wrapping_add(1);
+        self.start = Some(to);
+        if let At::Offset(offset) = to {
+            self.start_at(offset);
+        }
+        if is_planted("reader-repeats-after-seek") { 0 } else { self.clear() }
+    }
+
+    /// The start is known.
+    pub(super) fn start_at(&mut self, offset: Offset) {
+        self.start = None;
+        self.position = offset;
+        self.fetch_from = offset;
+    }
+
+    /// A look-up was answered.
+    pub(super) fn resolved(&mut self, which: Which, offset: Offset) {
+        match which {
+            Which::Start => self.start_at(offset),
+            Which::End => {
+                self.end = None;
+                self.until = offset;
+            }
+        }
+    }
+
+    /// Forgets what was fetched; the position stays. Returns the bytes that were buffered.
+    pub(super) fn clear(&mut self) -> usize {
+        let bytes = self.entries.iter().map(Entry::size).sum();
+        self.entries = VecDeque::new();
+        self.failed = false;
+        self.retry_at = None;
+        self.failing = None;
+        self.fetch_from = self.position;
+        bytes
+    }
+
+    pub(super) const fn fetch_from(&self) -> Offset {
+        self.fetch_from
+    }
+
+    /// Whether start or end have to be looked up.
+    pub(super) const fn is_unresolved(&self) -> bool {
+        !self.gone && (self.start.is_some() || self.end.is_some())
+    }
+
+    /// Whether nothing of it will ever be handed over, unless someone seeks.
+    pub(super) fn is_finished(&self) -> bool {
+        self.gone && self.entries.is_empty() || (!self.is_unresolved() && !self.failed && self.position >= self.until)
+    }
+
+    /// Whether the leader may be asked about it now.
+    pub(super) fn may_ask(&self, now: Moment) -> bool {
+        !self.asked && !self.failed && !self.gone && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// Whether it is to be fetched.
+    pub(super) fn wants_fetch(&self, now: Moment) -> bool {
+        self.may_ask(now) && !self.paused && !self.is_unresolved() && self.fetch_from < self.until
+    }
+
+    /// Whether something can be handed over.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.paused && !self.entries.is_empty()
+    }
+
+    /// Takes in what the leader had. Returns the bytes that are buffered more.
+    ///
+    /// `limit` is where the partition ends for this reader.
+    pub(super) fn take_in(&mut self, fetched: Fetched, limit: Offset, committed_only: bool) -> usize {
+        self.failing = None;
+        self.known_end = Some(limit);
+        let before = self.fetch_from;
+        let any = !fetched.batches.is_empty();
+        let mut aborted = Aborted::new(if committed_only { fetched.aborted } else { Vec::new() });
+        let mut bytes = 0;
+        for batch in fetched.batches {
+            // What lies before was not asked for, or a leader repeats itself.
+            if batch.next_offset() <= self.fetch_from || self.fetch_from >= self.until {
+                continue;
+            }
+            self.fetch_from = batch.next_offset();
+            let skipped = aborted.skips(&batch);
+            let entry = if skipped { Entry::Skipped(batch) } else { Entry::Batch(batch) };
+            bytes += entry.size();
+            self.entries.push_back(entry);
+        }
+        if any && self.fetch_from == before {
+            // Asking again would spin for ever.
+            let source = record::Error::InvalidHeader {
+                base_offset: before,
+                reason: "the answer holds only batches before the offset asked for",
+            };
+            self.fail(Error::Corrupt {
+                partition: (*self.source).clone(),
+                offset: before,
+                next: before.next(),
+                source,
+            });
+        }
+        bytes
+    }
+
+    /// An error to hand over after what is buffered.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.failed = true;
+        self.entries.push_back(Entry::Failed(error));
+    }
+
+    /// The next thing to hand over, and the bytes that it frees. `None` if nothing is buffered.
+    pub(super) fn pop(&mut self) -> (usize, Option<Result<Messages, Error>>) {
+        let mut freed = 0;
+        while let Some(entry) = self.entries.pop_front() {
+            freed += entry.size();
+            match entry {
+                Entry::Skipped(batch) => self.position = self.position.max(batch.next_offset()),
+                Entry::Failed(error) => {
+                    self.failed = false;
+                    self.failing = None;
+                    return (freed, Some(Err(error)));
+                }
+                Entry::Batch(batch) => match self.open(&batch) {
+                    Ok(messages) => {
+                        self.position = batch.next_offset().min(self.until);
+                        return (freed, Some(Ok(messages)));
+                    }
+                    Err(error) => {
+                        // The position stays at the batch, and what came with it is not trusted either.
+                        self.generation = self.generation.wrapping_add(1);
+                        freed += self.clear();
+                        return (freed, Some(Err(error)));
+                    }
+                },
+            }
+        }
+        (freed, None)
+    }
+
+    fn open(&self, batch: &Batch) -> Result<Messages, Error> {
+        // Invariant 9: bytes served are the bytes acknowledged, or an error.
+        if !is_planted("reader-serves-bad-crc") {
+            batch.verify_crc().map_err(|source| Error::Corrupt {
+                partition: (*self.source).clone(),
+                offset: self.position.max(batch.base_offset()),
+                next: batch.next_offset(),
+                source,
+            })?;
+        }
+        let until = if is_planted("reader-skips-batch-tail") { batch.last_offset() } else { self.until };
+        Messages::new(Arc::clone(&self.source), batch, self.position, until.min(self.until))
+    }
+}
+
+impl Entry {
+    fn size(&self) -> usize {
+        match self {
+            Self::Batch(batch) | Self::Skipped(batch) => batch.size_in_bytes(),
+            Self::Failed(_) => 0,
+        }
+    }
+}
