@@ -143,18 +143,18 @@ impl ShardHandle {
             era = Some(step.era);
             match step.answer {
                 SnapshotStep::Begin => begin = step.base_offset,
-                SnapshotStep::Groups => {}
-                SnapshotStep::End => {
-                    if !is_planted("snapshot-lost-on-failover") {
-                        self.commit_of(step.commit, step.era).await?;
-                    }
-                    let Some(begin) = begin else { return Err(self.forgotten()) };
-                    let end = step.base_offset.unwrap_or(begin);
-                    return self.log.trim(if is_planted("trim-above-snapshot") { end } else { begin }).await;
-                }
+                SnapshotStep::Groups | SnapshotStep::End => {}
             }
-            // One step in flight: a snapshot takes its time rather than the log's room.
-            self.commit_of(step.commit, step.era).await?;
+            // One step in flight: a snapshot takes its time rather than the log's room. And its end must be
+            // committed before anything is trimmed: whoever takes over has what is committed, and no more.
+            if !is_planted("snapshot-lost-on-failover") {
+                self.commit_of(step.commit, step.era).await?;
+            }
+            if step.answer == SnapshotStep::End {
+                let Some(begin) = begin else { return Err(self.forgotten()) };
+                let end = step.base_offset.unwrap_or(begin);
+                return self.log.trim(if is_planted("trim-above-snapshot") { end } else { begin }).await;
+            }
         }
     }
 }

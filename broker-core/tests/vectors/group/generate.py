@@ -65,7 +65,7 @@ def record(schema, prefix, version=0, flexible_from=99, **values):
 
 
 def message(kind, version, **values):
-    return struct.pack(">h", version) + kind(version=version, **values).encode(version=version)
+    return kind(version=version, **values).encode(version=version)  # its version goes first
 
 
 OWNED = [("emails", [0, 2]), ("orders", [7])]
