@@ -105,7 +105,9 @@ impl ShardHandle {
         act: impl FnOnce(&mut Shard, &Context<'_>, &mut Effects) -> T,
     ) -> Result<Decided<T>, Error> {
         let mut inner = self.lock();
-        inner.check_tail(self.env.now());
+        if !inner.check_tail(self.env.now()) {
+            self.wake.notify_one();
+        }
         let cx = self.context();
         let Phase::Active(shard) = &mut inner.phase else { return Err(self.absent(&inner.phase)) };
         let mut effects = Effects::default();
@@ -283,7 +285,8 @@ impl ShardHandle {
     /// The era of a shard that is to be loaded now.
     pub(super) fn load_due(&self) -> Option<u64> {
         let mut inner = self.lock();
-        inner.check_tail(self.env.now());
+        // The driver is who asks: it looks again at once.
+        let _ = inner.check_tail(self.env.now());
         match inner.phase {
             Phase::Loading { not_before, .. } if not_before <= self.env.now() => Some(inner.era),
             _ => None,
@@ -340,13 +343,17 @@ impl Inner {
         }
     }
 
-    /// Learns of a failed commit that nobody waited for (an expired session's).
-    fn check_tail(&mut self, now: Moment) {
+    /// Learns of a failed commit that nobody waited for (an expired session's). False if it has just failed.
+    fn check_tail(&mut self, now: Moment) -> bool {
         match self.tail.as_ref().and_then(Commit::peek) {
             Some(Ok(())) => self.tail = None,
-            Some(Err(_)) => self.fail(now),
+            Some(Err(_)) => {
+                self.fail(now);
+                return false;
+            }
             None => {}
         }
+        true
     }
 
     fn deadline(&self) -> Option<Moment> {

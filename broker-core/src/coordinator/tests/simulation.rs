@@ -214,9 +214,12 @@ impl Simulation {
         self.take_answers(which);
     }
 
-    /// Partitions go round among the members, from a random one on: no two divisions are alike.
+    /// A leader gives each partition to a random member: hardly two divisions are alike. Others divide nothing.
     fn divide(&self, joined: &JoinedGroup) -> Vec<(MemberId, Bytes)> {
         let count = joined.members.len() as u64;
+        if count == 0 {
+            return Vec::new();
+        }
         let mut shares = vec![Vec::new(); joined.members.len()];
         for partition in 0..PARTITIONS {
             shares[self.below(count) as usize].push(partition);

@@ -63,6 +63,7 @@ impl MemoryLog {
     pub(super) fn release(&self) {
         let mut inner = self.inner.lock().unwrap();
         inner.holds = false;
+        inner.holds_after_begin = false;
         let end = inner.end();
         self.state.send_modify(|state| state.0 = end);
     }

@@ -20,6 +20,20 @@ async fn assert_everywhere(running: &Running, offset: i64) {
     }
 }
 
+/// Commits up to the hundredth record since the last snapshot, and with it a snapshot: its begin is committed, and
+/// what follows is held back.
+async fn write_until_held(running: &Running) {
+    for group in 0..GROUPS {
+        let id = format!("group-{group}");
+        let mut write = Box::pin(running.commit(commit(&id, None, 0, 3000 + group)));
+        if is_done(&mut write).await.is_none() {
+            return;
+        }
+        settle().await;
+    }
+    panic!("no snapshot has begun");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_keeps_replay_short_and_loses_nothing() {
     let log = MemoryLog::new();
@@ -51,15 +65,7 @@ async fn a_snapshot_that_is_not_committed_trims_nothing() {
     settle().await;
     log.hold_after_begin();
     let start = log.start();
-    // These reach the hundredth record, and with it a snapshot: its begin is committed, the rest is not.
-    for group in 0..GROUPS {
-        let id = format!("group-{group}");
-        let mut write = Box::pin(running.commit(commit(&id, None, 0, 3000 + group)));
-        if is_done(&mut write).await.is_none() {
-            break;
-        }
-        settle().await;
-    }
+    write_until_held(&running).await;
     settle().await;
     let survivor = log.survivor();
     assert_eq!(log.start(), start, "the prefix is gone before its snapshot is committed");
@@ -81,12 +87,7 @@ async fn a_snapshot_that_was_broken_off_is_made_anew() {
     commit_everywhere(&running, 1000).await;
     commit_everywhere(&running, 2000).await;
     log.hold_after_begin();
-    let mut write = Box::pin(commit_everywhere(&running, 3000));
-    for _ in 0..GROUPS {
-        assert!(is_done(&mut write).await.is_none());
-        settle().await;
-    }
-    drop(write);
+    write_until_held(&running).await;
     // The driver goes away in the middle, as a client's runtime may, and another one takes over.
     running.driver.abort();
     settle().await;
