@@ -146,8 +146,12 @@ proptest! {
     }
 
     #[test]
-    fn flipped_bytes_get_an_answer(group in group_value(), subscription in subscription(), at in any::<usize>(), to in any::<u8>()) {
-        for bytes in [group.encode().unwrap(), subscription.encode().unwrap()] {
+    fn flipped_bytes_get_an_answer(
+        messages in (group_value(), subscription()),
+        at in any::<usize>(),
+        to in any::<u8>(),
+    ) {
+        for bytes in [messages.0.encode().unwrap(), messages.1.encode().unwrap()] {
             let mut bytes = bytes.to_vec();
             let at = at % bytes.len();
             bytes[at] = to;

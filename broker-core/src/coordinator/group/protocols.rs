@@ -26,7 +26,8 @@ impl Group {
         Err(Error::new(
             ErrorCode::InconsistentGroupProtocol,
             format!(
-                "group {} is of type `{}`; a join of type `{}` with protocols {offered:?} has none in common with all members",
+                "group {} is of type `{}`; a join of type `{}` with protocols {offered:?} has none in common with \
+                 all members",
                 self.id,
                 self.protocol_type.as_deref().unwrap_or_default(),
                 request.protocol_type,

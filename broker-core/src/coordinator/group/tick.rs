@@ -4,18 +4,14 @@ use super::Group;
 use super::context::{Context, Effects};
 use crate::api::group::{GroupState, MemberId};
 use crate::env::Moment;
-use crate::planted::is_planted;
 
 impl Group {
     /// Does what is due. Early calls do nothing.
     pub(crate) fn tick(&mut self, cx: &Context<'_>, effects: &mut Effects) {
         self.pending.retain(|_, lapses| *lapses > cx.now);
-        if !is_planted("session-never-expires") {
-            let dead = self.members_where(|member| member.expires().is_some_and(|at| at <= cx.now));
-            for id in dead {
-                tracing::debug!(group = %self.id, member = %id, "the member's session has ended");
-                self.remove(&id, cx, effects);
-            }
+        for id in self.members_where(|member| member.expires().is_some_and(|at| at <= cx.now)) {
+            tracing::debug!(group = %self.id, member = %id, "the member's session has ended");
+            self.remove(&id, cx, effects);
         }
         if self.sync_deadline.is_some_and(|deadline| deadline <= cx.now) {
             self.sync_deadline = None;

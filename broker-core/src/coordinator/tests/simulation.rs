@@ -208,7 +208,11 @@ impl Simulation {
         let client = &self.clients[which];
         let instance = client.instance.map(InstanceId::from);
         let requires_known_member = self.below(2) == 0;
-        let request = JoinGroup { instance, requires_known_member, ..join(GROUP, client.member.as_ref()) };
+        // Some rebalances end before the sessions of those who do not come: a static member is then still one, of
+        // an old generation.
+        let rebalance_timeout = if self.chance(2) { REBALANCE } else { SESSION / 4 };
+        let request =
+            JoinGroup { instance, requires_known_member, rebalance_timeout, ..join(GROUP, client.member.as_ref()) };
         let to = self.world.ask_join(&request);
         self.clients[which].join = Some(to);
         self.take_answers(which);
