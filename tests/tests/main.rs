@@ -8,4 +8,6 @@
     reason = "test code: a panic is the verdict"
 )]
 
+mod broker;
+mod sdk;
 mod tidy;
