@@ -29,7 +29,7 @@ mod shard;
 
 pub use config::GroupConfig;
 pub use placement::partition_for;
-pub use runtime::{Commit, GroupCoordinator, ShardAppend, ShardLog};
+pub use runtime::{Commit, GroupCoordinator, LedPartition, ShardAppend, ShardLog};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 mod calls;
 mod drive;
 mod handle;
+mod led;
 mod log;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
+pub use led::LedPartition;
 pub use log::{Commit, ShardAppend, ShardLog};
 
 use self::handle::ShardHandle;

@@ -25,6 +25,8 @@ pub(crate) struct Shard {
     sweep: Option<(Moment, Option<GroupId>)>,
     /// Records in the log since the begin of the last snapshot.
     records_since_snapshot: u64,
+    /// The last begin of a snapshot that was replayed: its number, and how many records preceded it.
+    replayed_begin: Option<(u64, u64)>,
     /// Records that say something still.
     live_records: u64,
     snapshot: Option<Progress>,

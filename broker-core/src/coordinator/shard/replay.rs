@@ -24,8 +24,21 @@ impl Shard {
                 value.map(GroupValue::decode).transpose()?;
                 self.replay_into(cx, id, |group| group.replay_group(value.cloned()));
             }
-            OffsetsKey::Snapshot(SnapshotMark::Begin) => self.records_since_snapshot = 1,
-            OffsetsKey::Snapshot(SnapshotMark::End) | OffsetsKey::Unknown(_) => {}
+            OffsetsKey::Snapshot(mark) => {
+                let id = value.map(SnapshotMark::decode_id).transpose()?;
+                match (mark, self.replayed_begin) {
+                    (SnapshotMark::Begin, _) => {
+                        self.replayed_begin = id.map(|id| (id, self.records_since_snapshot));
+                    }
+                    // What precedes the begin may be trimmed, and counts no more.
+                    (SnapshotMark::End, Some((begun, before))) if id == Some(begun) => {
+                        self.records_since_snapshot = self.records_since_snapshot.saturating_sub(before);
+                    }
+                    // The begin is trimmed, or another leader broke the snapshot off: then it is nothing.
+                    (SnapshotMark::End, _) => {}
+                }
+            }
+            OffsetsKey::Unknown(_) => {}
         }
         Ok(())
     }

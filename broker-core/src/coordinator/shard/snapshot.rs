@@ -19,6 +19,8 @@ use crate::coordinator::group::{Context, Effects};
 pub(super) struct Progress {
     id: u64,
     last: Option<GroupId>,
+    /// Records before its begin, which stay in the log if it is given up.
+    before: u64,
 }
 
 /// What a step of a snapshot has written.
@@ -45,8 +47,8 @@ impl Shard {
     /// The next step. Its records must be appended before the shard decides anything else.
     pub(crate) fn snapshot_step(&mut self, fresh_id: u64, effects: &mut Effects) -> SnapshotStep {
         let Some(progress) = &mut self.snapshot else {
-            self.snapshot = Some(Progress { id: fresh_id, last: None });
-            self.records_since_snapshot = 0;
+            let before = std::mem::take(&mut self.records_since_snapshot);
+            self.snapshot = Some(Progress { id: fresh_id, last: None, before });
             effects.write(OffsetsKey::Snapshot(SnapshotMark::Begin), Some(SnapshotMark::encode_id(fresh_id)));
             return SnapshotStep::Begin;
         };
@@ -79,6 +81,8 @@ impl Shard {
 
     /// Gives up a snapshot that was begun: another one will start from its own begin.
     pub(crate) fn abandon_snapshot(&mut self) {
-        self.snapshot = None;
+        if let Some(progress) = self.snapshot.take() {
+            self.records_since_snapshot = self.records_since_snapshot.saturating_add(progress.before);
+        }
     }
 }

@@ -311,9 +311,6 @@ impl Simulation {
         self.world.shard = next.shard;
         self.world.replies.clear();
         self.begun = None;
-        // A generation that was not stored comes again with other members: its shares are told anew.
-        let generation = self.world.shard.describe(&GROUP.into()).generation;
-        self.owners.retain(|(told, _), _| *told <= generation);
         for client in &mut self.clients {
             if client.join.take().is_some() || client.sync.take().is_some() {
                 client.joined = None;
