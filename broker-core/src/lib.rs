@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod config;
+pub mod coordinator;
 pub mod env;
 pub mod error;
 mod ids;
