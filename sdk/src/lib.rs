@@ -1,5 +1,6 @@
 //! An event log that a Rust service embeds.
 
 mod cluster;
+pub mod consumer;
 
 pub use cluster::{Cluster, ClusterAdmin};
