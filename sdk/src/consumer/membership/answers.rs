@@ -137,11 +137,19 @@ impl Member {
         };
         let assignment = match assignment {
             Ok(assignment) => assignment,
-            Err(error) => return self.refused(now, error),
+            Err(error) => {
+                if matches!(meaning(error.code), Meaning::Rebalance) {
+                    // The coordinator kept the member until now, however long the leader was awaited.
+                    (self.timing.contact, self.timing.rebalancing_since) = (now, Some(now));
+                }
+                return self.refused(now, error);
+            }
         };
         self.timing.settled(now, &self.config);
         let share = flat(&assignment.partitions);
-        // What is no longer wanted is not taken; the rejoin that is due then says so.
+        // What is not wanted (any more) is not taken, and a rejoin says so: the subscription changed while the
+        // join was out, or a static member came back with another one and was given its old share.
+        self.rejoin |= share.iter().any(|partition| !self.topics.contains(&partition.topic));
         let added: Vec<TopicPartition> = share
             .iter()
             .filter(|partition| !self.owned.contains(*partition) && self.topics.contains(&partition.topic))

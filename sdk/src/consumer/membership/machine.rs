@@ -193,7 +193,8 @@ impl Member {
         let count = |topic: &TopicName| counts.get(topic).copied().unwrap_or(0);
         match &self.divided {
             Some(divided) if self.leads => self.rejoin |= divided.iter().any(|(topic, had)| count(topic) != *had),
-            // A static leader that came back found the division standing (KIP-814).
+            // A static leader that came back found the division standing (KIP-814), and cannot know of
+            // what counts it was made.
             None if self.leads => self.divided = Some(counts.clone()),
             _ => {}
         }

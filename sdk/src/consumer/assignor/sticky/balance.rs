@@ -39,8 +39,19 @@ pub(super) fn fill(board: &mut Board<'_>) {
     }
 }
 
-/// Moves partitions until no chain helps.
+/// Moves partitions until no chain helps: first only those that were loose, then, if that was not enough,
+/// what was kept.
+///
+/// The order makes the second round of a cooperative rebalance quiet. What the first withheld is loose
+/// then, it has a place in the even division that the first found, and so moving loose partitions alone
+/// gets there; after which no chain is left that could take a kept one.
 pub(super) fn level(board: &mut Board<'_>) {
+    level_movable(board);
+    board.unpin();
+    level_movable(board);
+}
+
+fn level_movable(board: &mut Board<'_>) {
     for _ in 0..SWEEPS {
         let mut moved = false;
         for class in 0..board.classes.len() {
@@ -65,7 +76,7 @@ fn sweep(board: &mut Board<'_>, at: usize) -> bool {
     for place in &members {
         let load = board.load(*place);
         lowest = lowest.min(load);
-        if load > highest && board.held(*place, class) > 0 {
+        if load > highest && board.movable(*place, class) > 0 {
             highest = load;
         }
     }
@@ -75,7 +86,7 @@ fn sweep(board: &mut Board<'_>, at: usize) -> bool {
         let mut most: BinaryHeap<_> = members.iter().map(|place| (board.load(*place), Reverse(*place))).collect();
         // An entry is stale once its load has changed; a fresh one was pushed then.
         while let (Some(&(high, Reverse(from))), Some(&Reverse((low, to)))) = (most.peek(), least.peek()) {
-            if high != board.load(from) || board.held(from, class) == 0 {
+            if high != board.load(from) || board.movable(from, class) == 0 {
                 most.pop();
             } else if low != board.load(to) {
                 least.pop();
@@ -150,7 +161,8 @@ impl Chains {
             *seen = self.search;
         }
         while let Some(giver) = queue.pop_front() {
-            for class in board.hands.get(giver as usize).into_iter().flat_map(|hand| hand.keys().copied()) {
+            let hand = board.hands.get(giver as usize).into_iter().flat_map(|hand| hand.keys().copied());
+            for class in hand.filter(|class| board.movable(giver, *class) > 0) {
                 let Some(seen) = self.class_seen.get_mut(class as usize).filter(|seen| **seen != self.search) else {
                     continue;
                 };
@@ -191,7 +203,7 @@ impl Chains {
             taker = giver;
         }
         let even = (board.load(from) - board.load(to)) / 2;
-        let times = links.iter().map(|(giver, class, _)| board.held(*giver, *class)).fold(even, u32::min);
+        let times = links.iter().map(|(giver, class, _)| board.movable(*giver, *class)).fold(even, u32::min);
         for (giver, class, taker) in links {
             for _ in 0..times {
                 board.pass(giver, class, taker);

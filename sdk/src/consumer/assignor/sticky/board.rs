@@ -42,6 +42,8 @@ pub(super) struct Board<'a> {
     pub(super) classes: Vec<Class>,
     pub(super) hands: Vec<Hand>,
     pub(super) loads: Vec<u32>,
+    /// How much of each hand was kept, while it may not move.
+    pinned: Option<Vec<BTreeMap<ClassNumber, u32>>>,
 }
 
 /// The best claim to a partition.
@@ -66,6 +68,7 @@ impl<'a> Board<'a> {
             classes: Vec::new(),
             hands: vec![Hand::new(); members.len()],
             loads: vec![0; members.len()],
+            pinned: None,
         };
         let mut numbers: FxHashMap<&str, (PartitionNumber, i32)> = FxHashMap::default();
         let mut class_of: FxHashMap<Vec<Place>, ClassNumber> = FxHashMap::default();
@@ -95,7 +98,15 @@ impl<'a> Board<'a> {
                 }
             }
         }
+        let count = |numbers: &Vec<PartitionNumber>| u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        let kept = |hand: &Hand| hand.iter().map(|(class, numbers)| (*class, count(numbers))).collect();
+        board.pinned = Some(board.hands.iter().map(kept).collect());
         board
+    }
+
+    /// From now on what was kept may move too.
+    pub(super) fn unpin(&mut self) {
+        self.pinned = None;
     }
 
     /// Who may keep each partition: the newest to have it, if it still wants the topic; nobody where two
@@ -161,10 +172,12 @@ impl<'a> Board<'a> {
         self.loads.get(place as usize).copied().unwrap_or(0)
     }
 
-    /// How many of them are of `class`.
-    pub(super) fn held(&self, place: Place, class: ClassNumber) -> u32 {
+    /// How many of `class` it can pass on.
+    pub(super) fn movable(&self, place: Place, class: ClassNumber) -> u32 {
         let numbers = self.hands.get(place as usize).and_then(|hand| hand.get(&class));
-        numbers.map_or(0, |numbers| u32::try_from(numbers.len()).unwrap_or(u32::MAX))
+        let held = numbers.map_or(0, |numbers| u32::try_from(numbers.len()).unwrap_or(u32::MAX));
+        let pinned = self.pinned.as_ref().and_then(|pinned| pinned.get(place as usize)?.get(&class).copied());
+        held.saturating_sub(pinned.unwrap_or(0))
     }
 
     /// The division by names, each share sorted.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ottla_broker_core::api::ErrorCode;
 use ottla_broker_core::api::group::{
-    Generation, GroupMember, InstanceId, JoinRefused, JoinedGroup, MemberId, SyncedGroup,
+    Generation, GroupMember, InstanceId, JoinRefused, JoinedGroup, MemberId, Subscription, SyncedGroup,
 };
 use ottla_broker_core::env::Moment;
 
@@ -92,13 +92,17 @@ impl Coordinator {
                     // A static member came back: the new process takes the old one's place.
                     let mut entry = self.members.remove(&old).unwrap();
                     self.answer_both(&mut entry, ErrorCode::FencedInstanceId);
+                    // A stricter coordinator than Kafka's, which compares the protocol's name only: a static
+                    // member that comes back with other wishes would wait for the next rebalance there.
+                    let topics = |metadata: &Bytes| Subscription::decode(metadata).unwrap().topics;
+                    let same = topics(&entry.metadata) == topics(&metadata);
                     entry.metadata = metadata.clone();
                     entry.session_until = now + self.session;
                     self.members.insert(id.clone(), entry);
                     if self.leader.as_ref() == Some(&old) {
                         self.leader = Some(id.clone());
                     }
-                    if self.state == State::Stable {
+                    if self.state == State::Stable && same {
                         return self.answer_join(to, &id, true);
                     }
                 }
@@ -268,6 +272,8 @@ impl Coordinator {
         self.state = State::Preparing(now + self.rebalance);
         for entry in self.members.values_mut() {
             if let Some(to) = entry.syncing.take() {
+                // As Kafka's `propagateAssignment`: an answer, even this one, begins the session anew.
+                entry.session_until = now + self.session;
                 self.answers.push((to, Answer::Synced(Err(ErrorCode::RebalanceInProgress))));
             }
         }

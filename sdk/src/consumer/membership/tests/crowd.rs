@@ -38,6 +38,8 @@ enum Happening {
     Event(usize, Event),
     Tick(usize),
     Poll(usize),
+    Refresh(usize),
+    Grow,
     Arrive(usize, Command),
     Answer(To, Answer),
     Trouble,
@@ -105,6 +107,9 @@ impl Crowd {
             crowd.start(instance.then_some(name));
         }
         crowd.later(1_000, Happening::Trouble);
+        // A static leader that comes back cannot know whether topics grew while it was away (nor can
+        // Kafka's): the next growth tells. Here is one.
+        crowd.later(HEALED + 30_000, Happening::Grow);
         crowd
     }
 
@@ -142,6 +147,7 @@ impl Crowd {
         });
         self.later(0, Happening::Event(at, Event::Subscribe(wants)));
         self.later(500, Happening::Poll(at));
+        self.later(10_000, Happening::Refresh(at));
     }
 
     fn some_topics(&self) -> Vec<TopicName> {
@@ -204,6 +210,14 @@ impl Crowd {
                     self.later(pause, Happening::Poll(at));
                 }
             }
+            Happening::Refresh(at) => {
+                let topics = self.topics.clone();
+                self.event(at, Event::Topics(topics));
+                if self.processes[at].alive {
+                    self.later(10_000, Happening::Refresh(at));
+                }
+            }
+            Happening::Grow => self.topics.values_mut().for_each(|count| *count += 1),
             Happening::Arrive(at, command) => self.arrive(at, command),
             Happening::Answer((at, request), answer) => {
                 let event = match answer {
@@ -231,7 +245,7 @@ impl Crowd {
             }
         }
         let commands = process.member.handle(ms(now), event);
-        let due = process.member.deadline().map(|due| due.0.as_millis() as u64);
+        let due = process.member.deadline().map(|due| due.0.as_nanos().div_ceil(1_000_000) as u64);
         for command in commands {
             self.command(at, command);
         }
@@ -390,11 +404,6 @@ impl Crowd {
             7 => {
                 let name = self.topics.keys().nth(self.below(3) as usize).unwrap().clone();
                 *self.topics.get_mut(&name).unwrap() += 1;
-                for at in alive {
-                    let after = self.below(1_000);
-                    let topics = self.topics.clone();
-                    self.later(after, Happening::Event(at, Event::Topics(topics)));
-                }
             }
             _ => {}
         }
