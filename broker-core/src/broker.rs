@@ -27,6 +27,7 @@ mod repair;
 mod routes;
 mod topics;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
@@ -36,7 +37,7 @@ use uuid::Uuid;
 use crate::api::{Error, ErrorCode};
 use crate::config::BrokerConfig;
 use crate::env::Env;
-use crate::ids::{BrokerId, PartitionId};
+use crate::ids::{BrokerId, PartitionId, TopicName};
 use crate::log;
 use crate::metadata::{Command, Decision, Image, Registration, TopicElections, Writer};
 use crate::planted::is_planted;
@@ -64,6 +65,8 @@ pub struct Broker {
     routes: RwLock<Arc<Routes>>,
     /// Held while the routes follow the image.
     adopting: Mutex<()>,
+    /// Topics that changed since their partitions were last opened and closed.
+    unsettled: std::sync::Mutex<BTreeSet<TopicName>>,
     /// Logs of deleted topics that are still to be removed.
     doomed: std::sync::Mutex<Vec<PartitionId>>,
     producer_ids: ProducerIds,
@@ -121,6 +124,7 @@ impl Broker {
             writer,
             routes: RwLock::default(),
             adopting: Mutex::new(()),
+            unsettled: std::sync::Mutex::default(),
             doomed: std::sync::Mutex::new(orphans),
             producer_ids: ProducerIds::default(),
             repair: Repair::default(),

@@ -18,3 +18,6 @@ mod writer;
 pub use command::{Command, DecodeError, Election, Registration, TopicElections};
 pub use image::{Image, Rejected, Topic};
 pub use writer::{Decision, Writer};
+
+#[cfg(test)]
+mod tests;

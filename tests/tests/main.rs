@@ -8,4 +8,5 @@
     reason = "test code: a panic is the verdict"
 )]
 
+mod broker;
 mod tidy;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use futures::StreamExt;
-use rustc_hash::FxHashMap;
 
 use super::Broker;
 use super::routes::{Routes, Slot, State, TopicRoute};
@@ -41,7 +40,10 @@ impl Broker {
             return Ok(());
         }
         if image.position() > self.routes().image.position() {
-            self.route(&image)?;
+            for partition in self.route(&image)? {
+                // Wakes who waits for its records. Its topic is gone: what is lost of it no one will miss.
+                let _ = partition.close().await;
+            }
         }
         if !self.is_closed() {
             self.open_led().await;
@@ -50,8 +52,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Makes and swaps in the routes of `image`.
-    fn route(&self, image: &Arc<Image>) -> Result<(), Error> {
+    /// Makes and swaps in the routes of `image`. Returns the partitions of topics that are gone.
+    fn route(&self, image: &Arc<Image>) -> Result<Vec<Arc<Partition>>, Error> {
         let old = self.routes();
         let none = BTreeMap::new();
         let altered = image.broker_configs(self.id()).unwrap_or(&none);
@@ -59,53 +61,74 @@ impl Broker {
         let defaults = self.config.altered_by(altered)?;
         let plain = Arc::new(defaults.topic_defaults().clone());
 
-        let mut topics = FxHashMap::default();
-        topics.reserve(image.topics().len());
+        let mut topics = old.topics.clone();
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        let mut before = old.image.topics().peekable();
         for topic in image.topics() {
-            let before = old.topics.get(&topic.metadata.name);
-            let route = match before {
-                Some(before) if same_defaults && is_same(before, topic) => Arc::clone(before),
-                before => Arc::new(route(topic, before.map(AsRef::as_ref), &defaults, &plain)?),
-            };
-            topics.insert(topic.metadata.name.clone(), route);
+            let name = &topic.metadata.name;
+            // Both are sorted by name: what is passed over is not there any more.
+            while let Some(deleted) = before.next_if(|before| before.metadata.name < *name) {
+                gone.extend(topics.remove(&deleted.metadata.name));
+            }
+            let same = before.next_if(|before| before.metadata.name == *name);
+            if same_defaults && same.is_some_and(|before| Arc::ptr_eq(before, topic)) {
+                continue;
+            }
+            let replaced = topics.get(name).filter(|before| before.metadata.id == topic.metadata.id);
+            let route = route(topic, replaced.map(AsRef::as_ref), &defaults, &plain)?;
+            let was_other = replaced.is_none();
+            gone.extend(topics.insert(name.clone(), Arc::new(route)).filter(|_| was_other));
+            changed.push(name.clone());
         }
-        let gone = old.topics.values().filter(|route| image.topic_by_id(route.metadata.id).is_none());
-        let gone: Vec<_> = gone.flat_map(|route| route.slots.iter().map(|slot| slot.id)).collect();
-        self.doomed.lock().unwrap_or_else(PoisonError::into_inner).extend(gone);
-
+        gone.extend(before.filter_map(|deleted| topics.remove(&deleted.metadata.name)));
+        let gone: Vec<_> = gone.iter().flat_map(|route| &route.slots).collect();
+        // Both lists before the swap: what is dropped after it is still on them.
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).extend(changed);
+        self.doomed.lock().unwrap_or_else(PoisonError::into_inner).extend(gone.iter().map(|slot| slot.id));
         let routes = Arc::new(Routes { image: Arc::clone(image), topics });
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
-        // After the swap: nobody finds these any more. Who waits on one is woken, and the removal of
-        // the logs closes what is left.
-        for route in old.topics.values().filter(|route| image.topic_by_id(route.metadata.id).is_none()) {
-            for slot in &route.slots {
-                slot.replace(State::Idle);
-            }
-        }
-        Ok(())
+        let closing = gone.into_iter().filter_map(|slot| match slot.replace(State::Idle) {
+            State::Leading(partition) => Some(partition),
+            State::Idle | State::Failed { .. } => None,
+        });
+        Ok(closing.collect())
     }
 
-    /// Opens what the image says this broker leads, by one call of the storage.
+    /// Opens what the image says this broker leads, by one call of the storage, and closes what it leads no
+    /// more. Looks only at topics that changed: creating one costs nothing per topic that is there.
     async fn open_led(&self) {
+        let unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let routes = self.routes();
-        let durability = self.durability();
         let mut opening = Vec::new();
-        for route in routes.image.topics().filter_map(|topic| routes.topics.get(&topic.metadata.name)) {
-            for (slot, partition) in route.slots.iter().zip(route.metadata.partitions.iter()) {
-                if partition.leader != Some(self.id()) {
-                    slot.replace(State::Idle);
-                } else if !slot.was_opened_at(partition.leader_epoch) {
-                    let spec = PartitionSpec {
-                        id: slot.id,
-                        name: TopicPartition::new(route.metadata.name.clone(), partition.partition),
-                        epoch: partition.leader_epoch,
-                        config: Arc::clone(&route.config),
-                        durability,
-                    };
-                    opening.push(Opening { slot: Arc::clone(slot), spec });
+        for route in unsettled.iter().filter_map(|name| routes.topics.get(name)) {
+            self.settle(route, &mut opening).await;
+        }
+        self.open(opening).await;
+        // Not before it is done: a dropped call leaves them to the next.
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).retain(|name| !unsettled.contains(name));
+    }
+
+    async fn settle(&self, route: &TopicRoute, opening: &mut Vec<Opening>) {
+        for (slot, partition) in route.slots.iter().zip(route.metadata.partitions.iter()) {
+            if partition.leader != Some(self.id()) {
+                if let State::Leading(led) = slot.replace(State::Idle) {
+                    // The new leader fences it in any case.
+                    let _ = led.close().await;
                 }
+            } else if !slot.was_opened_at(partition.leader_epoch) {
+                let spec = PartitionSpec {
+                    id: slot.id,
+                    name: TopicPartition::new(route.metadata.name.clone(), partition.partition),
+                    epoch: partition.leader_epoch,
+                    config: Arc::clone(&route.config),
+                    durability: self.durability(),
+                };
+                opening.push(Opening { slot: Arc::clone(slot), spec });
             }
         }
+    }
+
+    async fn open(&self, opening: Vec<Opening>) {
         if opening.is_empty() {
             return;
         }
@@ -195,10 +218,6 @@ impl Broker {
     }
 }
 
-fn is_same(route: &TopicRoute, topic: &Topic) -> bool {
-    Arc::ptr_eq(&route.metadata, &topic.metadata) && Arc::ptr_eq(&route.entries, &topic.configs)
-}
-
 fn route(
     topic: &Topic,
     before: Option<&TopicRoute>,
@@ -214,7 +233,6 @@ fn route(
                 .map_err(|error| Error::new(ErrorCode::InvalidConfig, format!("topic `{}`: {error}", metadata.name)))?,
         )
     };
-    let before = before.filter(|before| before.metadata.id == metadata.id);
     let slots = metadata.partitions.iter().enumerate().map(|(at, partition)| {
         let kept = before.and_then(|before| before.slots.get(at));
         kept.map_or_else(|| Arc::new(Slot::new(metadata.id, partition.partition)), Arc::clone)
@@ -225,5 +243,5 @@ fn route(
             partition.set_config(Arc::clone(&config));
         }
     }
-    Ok(TopicRoute { metadata: Arc::clone(metadata), entries: Arc::clone(&topic.configs), config, slots })
+    Ok(TopicRoute { metadata: Arc::clone(metadata), config, slots })
 }

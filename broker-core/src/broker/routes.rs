@@ -1,6 +1,5 @@
 //! From a name to a partition: what the hot path looks up.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
@@ -23,8 +22,6 @@ pub(super) struct Routes {
 #[derive(Debug)]
 pub(super) struct TopicRoute {
     pub(super) metadata: Arc<TopicMetadata>,
-    /// The topic's own entries, to see whether they changed.
-    pub(super) entries: Arc<BTreeMap<String, String>>,
     pub(super) config: Arc<TopicConfig>,
     pub(super) slots: Vec<Arc<Slot>>,
 }

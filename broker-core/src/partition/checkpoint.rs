@@ -17,6 +17,7 @@ use super::epochs::EpochHistory;
 use super::sizes::Sizes;
 use super::{Derived, LastBatch};
 use crate::ids::Offset;
+use crate::planted::is_planted;
 use crate::producer::{self, Damaged, Producers};
 use crate::record::Reader;
 
@@ -45,6 +46,9 @@ impl Derived {
 
     /// What a log that starts at `start` cannot tell.
     pub(super) fn base_at(&self, start: Offset) -> Checkpoint {
+        if is_planted("trim-base-ahead-of-log") {
+            return Checkpoint { last_batch: None, sizes: Sizes::default(), ..self.checkpoint() };
+        }
         Checkpoint { producers: self.producers.up_to(start), epochs: self.epochs.up_to(start), ..Checkpoint::default() }
     }
 }

@@ -107,7 +107,9 @@ impl Partition {
         );
         if condition.acks == Acks::All {
             // It may have been raised since the append (KIP-966 keeps Kafka's check at both ends).
-            self.check_in_sync(&self.config(), ErrorCode::NotEnoughReplicasAfterAppend)?;
+            if !is_planted("min-insync-only-at-append") {
+                self.check_in_sync(&self.config(), ErrorCode::NotEnoughReplicasAfterAppend)?;
+            }
             debug_assert!(
                 self.high_watermark() >= condition.end
                     || is_planted("duplicate-acked-early")

@@ -66,16 +66,20 @@ impl TestLog {
         }
     }
 
-    /// Fails every pending append and the handle. What was pending is in the medium, or not, as `written` says.
-    pub(super) fn fail(&self, kind: ErrorKind, written: bool) {
+    /// How many appends are pending.
+    pub(super) fn pending(&self) -> usize {
+        self.state.lock().unwrap().pending.len()
+    }
+
+    /// Fails every pending append and the handle. The `written` oldest of them are in the medium all the same.
+    pub(super) fn fail(&self, kind: ErrorKind, written: usize) {
         let mut state = self.state.lock().unwrap();
         state.ended = Some(kind);
         let pending = std::mem::take(&mut state.pending);
         drop(state);
-        if !written {
-            let durable = self.cell.get().durable_end;
-            self.medium.lock().unwrap().batches.retain(|batch| batch.next_offset() <= durable);
-        }
+        let durable = self.cell.get().durable_end;
+        let end = pending.iter().take(written).next_back().map_or(durable, |(end, _)| *end);
+        self.medium.lock().unwrap().batches.retain(|batch| batch.next_offset() <= end);
         for (_, resolver) in pending {
             resolver.resolve(Err(Error::new(kind, "the test failed it")));
         }

@@ -12,7 +12,7 @@ use crate::partition::{FetchLimits, Status, Wanted, fetch};
 
 #[tokio::test]
 async fn a_failed_ticket_fails_the_partition_and_a_reopened_one_knows_what_was_written() {
-    for written in [true, false] {
+    for written in [1, 0] {
         let world = World::new();
         let (partition, log) = world.open().await;
         log.defer();
@@ -44,7 +44,7 @@ async fn an_unacknowledged_failure_shows_at_the_next_append() {
     let (partition, log) = world.open().await;
     log.defer();
     drop(partition.append(plain(1), Acks::None, TRUSTED).unwrap());
-    log.fail(ErrorKind::Poisoned, false);
+    log.fail(ErrorKind::Poisoned, 0);
     assert_eq!(partition.append(plain(1), Acks::All, TRUSTED).unwrap_err().code, ErrorCode::KafkaStorageError);
     assert_eq!(partition.status(), Status::Failed);
 }
@@ -56,7 +56,7 @@ async fn a_newer_leader_fences_the_older() {
     log.defer();
     let pending = old.append(plain(1), Acks::All, TRUSTED).unwrap();
     let (new, _log) = world.open().await;
-    log.fail(ErrorKind::Fenced, true);
+    log.fail(ErrorKind::Fenced, 1);
     assert_eq!(pending.await.unwrap_err().code, ErrorCode::NotLeaderOrFollower);
     assert_eq!(old.status(), Status::Fenced);
     assert_eq!(old.append(plain(1), Acks::All, TRUSTED).unwrap_err().code, ErrorCode::NotLeaderOrFollower);
@@ -84,7 +84,7 @@ async fn failure_and_close_wake_who_waits_for_records() {
         } else {
             log.defer();
             let pending = partition.append(plain(1), Acks::All, TRUSTED).unwrap();
-            log.fail(ErrorKind::Unavailable, false);
+            log.fail(ErrorKind::Unavailable, 0);
             assert!(pending.await.is_err());
             ErrorCode::KafkaStorageError
         };

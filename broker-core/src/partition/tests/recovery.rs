@@ -133,7 +133,7 @@ async fn a_trim_saves_nothing_that_the_log_may_yet_lose() {
     log.defer();
     let pending = partition.append(sequenced(1, 0, 1, 1), Acks::All, TRUSTED).unwrap();
     partition.delete_records(Offset::MAX).await.unwrap();
-    log.fail(crate::log::ErrorKind::Poisoned, false);
+    log.fail(crate::log::ErrorKind::Poisoned, 0);
     assert!(pending.await.is_err());
     let (again, _log) = world.open().await;
     let retry = again.append(sequenced(1, 0, 1, 1), Acks::All, TRUSTED).unwrap().await.unwrap();
