@@ -204,7 +204,9 @@ impl Shared {
     /// Submits what can go, from whoever waits for it; the rest is the sender's.
     pub(super) fn submit_now(&self) {
         if let Ok(_turn) = self.submitting.try_lock() {
-            if let Some(broker) = self.state().next_broker() {
+            // Not in the condition of an `if let`: its guard would be held while submitting takes the lock again.
+            let broker = self.state().next_broker();
+            if let Some(broker) = broker {
                 self.submit(broker);
             }
             if self.state().next_broker().is_none() {
