@@ -4,7 +4,7 @@
 //! | feature | module | what |
 //! |---|---|---|
 //! | `memory` (default) | [`memory`] | everything in this process's memory, for tests, caches and simulations |
-//! | `decorators` | `decorators` | storage that fails, is slow or counts, around any other, for tests |
+//! | `decorators` | [`decorators`] | storage that fails, is slow or counts, around any other, for tests |
 //!
 //! Every backend passes the suites of `ottla_broker_core::conformance`.
 //!
@@ -15,5 +15,7 @@
 //! # }
 //! ```
 
+#[cfg(feature = "decorators")]
+pub mod decorators;
 #[cfg(feature = "memory")]
 pub mod memory;

@@ -15,7 +15,9 @@ pub(crate) use registry::Registry;
 use crate::admin::Admin;
 use crate::context::Context;
 use crate::error::Error;
+use crate::producer::ProducerBuilder;
 use crate::reader;
+use builder::ProducerSettings;
 
 /// A way to a cluster: from it come producers, readers and the administration of topics.
 ///
@@ -26,6 +28,7 @@ use crate::reader;
 pub struct Client {
     opened: Opened,
     reader: reader::Settings,
+    producer: ProducerSettings,
 }
 
 /// A client's insides, as what is made of it needs them.
@@ -66,6 +69,9 @@ impl Client {
     /// [broker]                     # Kafka's names, quoted
     /// "num.partitions" = 3
     ///
+    /// [producer]                   # the builder's methods; durations in milliseconds
+    /// linger_ms = 5
+    ///
     /// [reader]                     # the builder's methods
     /// max_buffered_bytes = 1048576
     /// ```
@@ -94,8 +100,8 @@ impl Client {
         Self::builder().storage(storage).connect().await
     }
 
-    pub(crate) fn new(context: Context, reader: reader::Settings) -> Self {
-        Self { opened: Opened { context, registry: Arc::default() }, reader }
+    fn new(context: Context, reader: reader::Settings, producer: ProducerSettings) -> Self {
+        Self { opened: Opened { context, registry: Arc::default() }, reader, producer }
     }
 
     fn opened(&self, doing: &str) -> Result<Opened, Error> {
@@ -130,18 +136,32 @@ impl Client {
         self.opened.registry.is_closed()
     }
 
-    /// Ends the client within `limit`: readers end, and the share in an embedded broker is given up; the
-    /// last client of a broker that `connect` started closes it. Later calls fail with
-    /// [`Error::Closed`]; closing again does nothing.
+    /// A producer; with the settings of the configuration's table `[producer]`, if there was one.
+    pub fn producer(&self) -> ProducerBuilder {
+        let builder = ProducerBuilder::new(self.opened.context.clone()).registered(&self.opened.registry);
+        self.producer.apply(builder)
+    }
+
+    /// Ends the client within `limit`: readers end, producers are flushed and closed, and the share in an
+    /// embedded broker is given up; the last client of a broker that `connect` started closes it. Later
+    /// calls fail with [`Error::Closed`] or the producer's; closing again does nothing.
     ///
     /// # Errors
-    /// What could not be made durable or was left when the limit passed.
+    /// What was left: records that were not acknowledged in time, and what could not be made durable.
+    /// The client is closed all the same.
     pub async fn close(&self, limit: Duration) -> Result<(), Error> {
-        if !self.opened.registry.close() {
+        let Some(producers) = self.opened.registry.close() else {
             return Ok(());
-        }
+        };
         let context = &self.opened.context;
-        match context.env.timeout(limit, context.cluster.close(limit)).await {
+        let began = context.env.now();
+        let closing = producers.iter().map(|producer| producer.close(limit));
+        let flushed = futures::future::join_all(closing).await.into_iter().collect::<Result<Vec<()>, _>>();
+        // Even with no time left the cluster is told: a share that is kept would keep the broker.
+        let left = limit.saturating_sub(context.env.now().since(began)).max(Duration::from_millis(1));
+        let closed = context.env.timeout(left, context.cluster.close(left)).await;
+        flushed?;
+        match closed {
             Ok(closed) => closed.map_err(|source| Error::cluster("close the client", source)),
             Err(_) => Err(Error::NotClosed { limit, left: "the broker had not closed".to_owned() }),
         }

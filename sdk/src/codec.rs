@@ -5,18 +5,17 @@
 //!
 //! ```
 //! use ottla::codec::{Decode, Encode, Json, Utf8};
-//! use ottla::TopicName;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
 //! struct EmailUpdated { user: u32, email: String }
 //!
-//! let topic = TopicName::new("user_email_updated")?;
+//! let topic = "user_email_updated";
 //! let codec = Json::<EmailUpdated>::new();
 //! let event = EmailUpdated { user: 7, email: "a@example.org".into() };
-//! let bytes = codec.encode(&topic, &event)?;
-//! assert_eq!(codec.decode(&topic, &bytes)?, event);
-//! assert_eq!(Utf8.decode(&topic, &bytes)?, r#"{"user":7,"email":"a@example.org"}"#);
+//! let bytes = codec.encode(topic, &event)?;
+//! assert_eq!(codec.decode(topic, &bytes)?, event);
+//! assert_eq!(Utf8.decode(topic, &bytes)?, r#"{"user":7,"email":"a@example.org"}"#);
 //! # Ok(())
 //! # }
 //! ```
@@ -29,7 +28,6 @@ mod utf8;
 use std::fmt;
 
 use bytes::Bytes;
-use ottla_broker_core::TopicName;
 
 pub use error::Error;
 pub use json::Json;
@@ -63,7 +61,7 @@ pub trait Encode: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the value cannot be encoded. Nothing is enqueued then.
-    fn encode(&self, topic: &TopicName, input: &Self::Input) -> Result<Bytes, Error>;
+    fn encode(&self, topic: &str, input: &Self::Input) -> Result<Bytes, Error>;
 }
 
 /// Turns bytes into values.
@@ -75,7 +73,7 @@ pub trait Decode: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the bytes are not what the codec writes. Whoever calls adds the partition and offset.
-    fn decode(&self, topic: &TopicName, bytes: &Bytes) -> Result<Self::Output, Error>;
+    fn decode(&self, topic: &str, bytes: &Bytes) -> Result<Self::Output, Error>;
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ottla_broker_core::api::{self, ErrorCode};
 use ottla_broker_core::{InvalidTopicName, TopicName};
 
-use crate::{codec, config, connect, reader};
+use crate::{config, connect, producer, reader};
 
 /// Any error of this crate: the areas' own errors, and what is common to them.
 ///
@@ -57,16 +57,9 @@ pub enum Error {
     /// A reader's.
     #[error(transparent)]
     Reader(#[from] reader::Error),
-    /// A codec's, before anything was enqueued.
-    #[error("cannot encode the {part} of a record for topic `{topic}`: {source}")]
-    Encode {
-        /// The topic that it was for.
-        topic: TopicName,
-        /// The key or the value.
-        part: codec::Part,
-        /// What the codec said.
-        source: codec::Error,
-    },
+    /// A producer's.
+    #[error(transparent)]
+    Producer(#[from] producer::Error),
 }
 
 impl Error {
@@ -81,6 +74,7 @@ impl Error {
         match self {
             Self::Cluster { source, .. } => source.is_retriable(),
             Self::Reader(error) => error.is_retriable(),
+            Self::Producer(error) => error.is_retriable(),
             _ => false,
         }
     }
@@ -91,6 +85,7 @@ impl Error {
         match self {
             Self::Closed { .. } => true,
             Self::Reader(error) => error.is_fatal(),
+            Self::Producer(error) => error.is_fatal(),
             _ => false,
         }
     }
@@ -99,6 +94,7 @@ impl Error {
     #[must_use]
     pub fn may_have_been_written(&self) -> bool {
         match self {
+            Self::Producer(error) => error.may_have_been_written(),
             Self::Cluster { source, .. } => matches!(
                 source.code,
                 ErrorCode::NetworkException
@@ -117,6 +113,7 @@ impl Error {
         match self {
             Self::Cluster { source, .. } => Some(source.code),
             Self::Reader(error) => error.kafka_code(),
+            Self::Producer(error) => error.kafka_code(),
             Self::TopicName(_) => Some(ErrorCode::InvalidTopic),
             _ => None,
         }

@@ -25,10 +25,11 @@ mod settings;
 mod shared;
 mod sink;
 mod state;
+mod typed;
 mod verdict;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ottla_broker_core::TopicName;
@@ -42,7 +43,9 @@ pub use metadata::RecordMetadata;
 pub use permit::Permit;
 pub use settings::Settings;
 pub use sink::RecordSink;
+pub use typed::TypedProducer;
 
+use crate::codec::Encode;
 use crate::record::Record;
 use shared::Shared;
 
@@ -53,6 +56,22 @@ use shared::Shared;
 #[derive(Clone)]
 pub struct Producer {
     handle: Arc<Handle>,
+}
+
+/// A producer, if it still has an owner.
+#[derive(Clone)]
+pub(crate) struct WeakProducer(Weak<Handle>);
+
+impl WeakProducer {
+    pub(crate) fn upgrade(&self) -> Option<Producer> {
+        self.0.upgrade().map(|handle| Producer { handle })
+    }
+}
+
+impl fmt::Debug for WeakProducer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WeakProducer").field(&self.upgrade()).finish()
+    }
 }
 
 /// What the clones share; the background task does not, so that the last clone is known.
@@ -76,6 +95,10 @@ impl Producer {
     fn start(shared: Arc<Shared>) -> Self {
         sender::start(&shared);
         Self { handle: Arc::new(Handle { shared }) }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakProducer {
+        WeakProducer(Arc::downgrade(&self.handle))
     }
 
     /// Sends `record` and waits for its acknowledgement.
@@ -185,6 +208,12 @@ impl Producer {
     /// A [`Sink`](futures::Sink) of records, whose readiness is this producer's room.
     pub fn sink(&self) -> RecordSink {
         RecordSink::new(self.clone())
+    }
+
+    /// This producer with codecs: a cheap view, so that one engine, one room and one identity serve every
+    /// type of event.
+    pub fn typed<K: Encode, V: Encode>(&self, key: K, value: V) -> TypedProducer<K, V> {
+        TypedProducer::new(self.clone(), key, value)
     }
 }
 

@@ -9,4 +9,5 @@
 )]
 
 mod broker;
+mod sdk;
 mod tidy;

@@ -9,6 +9,7 @@
 
 mod backend;
 mod metadata;
+pub mod network;
 mod options;
 mod snapshots;
 mod storage;

@@ -13,6 +13,7 @@ use crate::config::Section;
 use crate::connect::{self, Source};
 use crate::context::Context;
 use crate::error::Error;
+use crate::producer::{self, ProducerBuilder};
 use crate::reader;
 
 /// Says what a [`Client`] connects to, and how. From [`Client::builder`].
@@ -24,6 +25,24 @@ pub struct Builder {
     client_id: String,
     broker: BTreeMap<String, String>,
     reader: reader::Settings,
+    producer: ProducerSettings,
+}
+
+/// The table `[producer]`, known to be applicable.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ProducerSettings(producer::Settings);
+
+impl ProducerSettings {
+    fn read(section: Section) -> Result<Self, Error> {
+        let settings: producer::Settings = section.all(producer::Settings::NAMES)?;
+        // What the builder would refuse is refused when the configuration is read, not at the first producer.
+        producer::ProducerBuilder::check(&settings)?;
+        Ok(Self(settings))
+    }
+
+    pub(super) fn apply(&self, builder: ProducerBuilder) -> ProducerBuilder {
+        builder.with_checked(&self.0)
+    }
 }
 
 impl Builder {
@@ -34,6 +53,7 @@ impl Builder {
             client_id: "ottla".to_owned(),
             broker: BTreeMap::new(),
             reader: reader::Settings::default(),
+            producer: ProducerSettings::default(),
         }
     }
 
@@ -52,6 +72,7 @@ impl Builder {
             builder.client_id = client_id;
         }
         builder.broker = top.section("broker")?.texts()?;
+        builder.producer = ProducerSettings::read(top.section("producer")?)?;
         builder.reader = builder.reader.read(top.section("reader")?)?;
         top.finish()?;
         Ok(builder)
@@ -110,6 +131,6 @@ impl Builder {
         let source = self.source.ok_or(Error::Connect(connect::Error::NoUrl))?;
         let env = self.env.unwrap_or_else(Env::system);
         let cluster = connect::open(source, self.broker, &env).await?;
-        Ok(Client::new(Context::new(cluster, env, self.client_id), self.reader))
+        Ok(Client::new(Context::new(cluster, env, self.client_id), self.reader, self.producer))
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::error::Error;
+use crate::producer::{self, Producer, WeakProducer};
 use crate::reader;
 
-/// Knows a client's readers, weakly: they are their owners'.
+/// Knows a client's readers and producers, weakly: they are their owners'.
 #[derive(Debug, Default)]
 pub(crate) struct Registry(Mutex<Inner>);
 
@@ -13,6 +14,7 @@ pub(crate) struct Registry(Mutex<Inner>);
 struct Inner {
     closed: bool,
     readers: Vec<Weak<reader::Shared>>,
+    producers: Vec<WeakProducer>,
 }
 
 impl Registry {
@@ -40,17 +42,28 @@ impl Registry {
         Ok(shared)
     }
 
-    /// Ends the readers; whether it was the first call.
-    pub(crate) fn close(&self) -> bool {
+    pub(crate) fn add_producer(&self, producer: &Producer) -> Result<(), producer::Error> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(producer::Error::Closed { in_doubt: false });
+        }
+        inner.producers.retain(|producer| producer.upgrade().is_some());
+        inner.producers.push(producer.downgrade());
+        Ok(())
+    }
+
+    /// Ends the readers and returns the producers that are to be closed; `None` if it was not the first call.
+    pub(crate) fn close(&self) -> Option<Vec<Producer>> {
         let mut inner = self.lock();
         if std::mem::replace(&mut inner.closed, true) {
-            return false;
+            return None;
         }
+        let producers = std::mem::take(&mut inner.producers);
         let readers = std::mem::take(&mut inner.readers);
         drop(inner);
         for reader in readers.iter().filter_map(Weak::upgrade) {
             reader.stop();
         }
-        true
+        Some(producers.iter().filter_map(WeakProducer::upgrade).collect())
     }
 }

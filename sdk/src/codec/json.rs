@@ -4,7 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
-use ottla_broker_core::TopicName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,7 +23,7 @@ impl<T> Json<T> {
 impl<T: Serialize + 'static> Encode for Json<T> {
     type Input = T;
 
-    fn encode(&self, _topic: &TopicName, input: &T) -> Result<Bytes, Error> {
+    fn encode(&self, _topic: &str, input: &T) -> Result<Bytes, Error> {
         serde_json::to_vec(input).map(Bytes::from).map_err(|error| Error::from_source("Json", error))
     }
 }
@@ -32,7 +31,7 @@ impl<T: Serialize + 'static> Encode for Json<T> {
 impl<T: DeserializeOwned + 'static> Decode for Json<T> {
     type Output = T;
 
-    fn decode(&self, _topic: &TopicName, bytes: &Bytes) -> Result<T, Error> {
+    fn decode(&self, _topic: &str, bytes: &Bytes) -> Result<T, Error> {
         serde_json::from_slice(bytes).map_err(|error| Error::from_source("Json", error))
     }
 }

@@ -1,7 +1,6 @@
 //! Bytes as they are.
 
 use bytes::Bytes;
-use ottla_broker_core::TopicName;
 
 use super::{Decode, Encode, Error};
 
@@ -12,7 +11,7 @@ pub struct Raw;
 impl Encode for Raw {
     type Input = Bytes;
 
-    fn encode(&self, _topic: &TopicName, input: &Bytes) -> Result<Bytes, Error> {
+    fn encode(&self, _topic: &str, input: &Bytes) -> Result<Bytes, Error> {
         Ok(input.clone())
     }
 }
@@ -20,7 +19,7 @@ impl Encode for Raw {
 impl Decode for Raw {
     type Output = Bytes;
 
-    fn decode(&self, _topic: &TopicName, bytes: &Bytes) -> Result<Bytes, Error> {
+    fn decode(&self, _topic: &str, bytes: &Bytes) -> Result<Bytes, Error> {
         Ok(bytes.clone())
     }
 }

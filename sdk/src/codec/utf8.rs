@@ -1,7 +1,6 @@
 //! Text.
 
 use bytes::Bytes;
-use ottla_broker_core::TopicName;
 
 use super::{Decode, Encode, Error};
 
@@ -12,7 +11,7 @@ pub struct Utf8;
 impl Encode for Utf8 {
     type Input = str;
 
-    fn encode(&self, _topic: &TopicName, input: &str) -> Result<Bytes, Error> {
+    fn encode(&self, _topic: &str, input: &str) -> Result<Bytes, Error> {
         Ok(Bytes::copy_from_slice(input.as_bytes()))
     }
 }
@@ -20,7 +19,7 @@ impl Encode for Utf8 {
 impl Decode for Utf8 {
     type Output = String;
 
-    fn decode(&self, _topic: &TopicName, bytes: &Bytes) -> Result<String, Error> {
+    fn decode(&self, _topic: &str, bytes: &Bytes) -> Result<String, Error> {
         std::str::from_utf8(bytes).map(str::to_owned).map_err(|error| Error::from_source("Utf8", error))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::error::Error;
@@ -115,6 +116,16 @@ impl Section {
             texts.insert(key, text);
         }
         Ok(texts)
+    }
+
+    /// The whole table as one value whose fields are `names`.
+    pub(crate) fn all<T: DeserializeOwned>(mut self, names: &[&'static str]) -> Result<T, Error> {
+        self.known.extend(names);
+        let table: Table = names.iter().filter_map(|name| self.table.remove_entry(*name)).collect();
+        let path = self.path.clone();
+        self.finish()?;
+        let shown = format!("[{path}]");
+        T::deserialize(table).map_err(|error| Error::bad_value(shown, "so", error.to_string().trim_end()))
     }
 
     /// Refuses what nobody took.

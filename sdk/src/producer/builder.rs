@@ -11,6 +11,7 @@ use super::Producer;
 use super::error::Error;
 use super::settings::{Config, Settings};
 use super::shared::Shared;
+use crate::client::Registry;
 use crate::context::Context;
 use crate::partitioner::{Explicit, KeyHash, Partitioner, Random, RoundRobin, Sticky};
 
@@ -20,6 +21,8 @@ pub struct ProducerBuilder {
     context: Context,
     config: Config,
     partitioner: Arc<dyn Partitioner>,
+    /// Closes the producer when the client closes.
+    registry: Option<Arc<Registry>>,
 }
 
 impl fmt::Debug for ProducerBuilder {
@@ -31,7 +34,13 @@ impl fmt::Debug for ProducerBuilder {
 impl ProducerBuilder {
     /// A builder with the defaults.
     pub fn new(context: Context) -> Self {
-        Self { context, config: Config::default(), partitioner: Arc::new(KeyHash::murmur2()) }
+        Self { context, config: Config::default(), partitioner: Arc::new(KeyHash::murmur2()), registry: None }
+    }
+
+    /// Has the producer closed with the client whose registry this is.
+    pub(crate) fn registered(mut self, registry: &Arc<Registry>) -> Self {
+        self.registry = Some(Arc::clone(registry));
+        self
     }
 
     /// When a record counts as acknowledged. Below [`Acks::All`], the default, a record may be lost with
@@ -108,46 +117,36 @@ impl ProducerBuilder {
         self
     }
 
+    /// Whether a table of settings can be applied, and goes together with the defaults.
+    pub(crate) fn check(settings: &Settings) -> Result<(), Error> {
+        let mut config = Config::default();
+        config.apply(settings)?;
+        partitioner_named(settings.partitioner.as_deref())?;
+        config.check()
+    }
+
+    /// Applies a table that was [checked](Self::check).
+    pub(crate) fn with_checked(mut self, settings: &Settings) -> Self {
+        let mut config = self.config.clone();
+        if config.apply(settings).is_ok() {
+            self.config = config;
+        }
+        if let Ok(Some(partitioner)) = partitioner_named(settings.partitioner.as_deref()) {
+            self.partitioner = partitioner;
+        }
+        self
+    }
+
     /// Applies a table of settings; what it leaves out stays as it is.
     ///
     /// # Errors
     /// [`Error::Config`] for a value that is none of its setting's.
     pub fn settings(mut self, settings: &Settings) -> Result<Self, Error> {
-        let config = &mut self.config;
-        if let Some(acks) = &settings.acks {
-            config.acks = match acks.as_str() {
-                "none" | "0" => Acks::None,
-                "leader" | "1" => Acks::Leader,
-                "all" | "-1" => Acks::All,
-                other => return Err(not_one_of("acks", other, "\"none\", \"leader\" and \"all\"")),
-            };
+        self.config.apply(settings)?;
+        if let Some(partitioner) = partitioner_named(settings.partitioner.as_deref())? {
+            self.partitioner = partitioner;
         }
-        if let Some(compression) = &settings.compression {
-            config.compression = compression
-                .parse()
-                .map_err(|_| not_one_of("compression", compression, "none, gzip, snappy, lz4 and zstd"))?;
-        }
-        config.idempotent = settings.idempotent.unwrap_or(config.idempotent);
-        config.linger = settings.linger_ms.map_or(config.linger, Duration::from_millis);
-        config.batch_bytes = settings.batch_bytes.unwrap_or(config.batch_bytes);
-        config.max_unacked_bytes = settings.max_unacked_bytes.unwrap_or(config.max_unacked_bytes);
-        config.max_in_flight = settings.max_in_flight.unwrap_or(config.max_in_flight);
-        config.delivery_timeout = settings.delivery_timeout_ms.map_or(config.delivery_timeout, Duration::from_millis);
-        config.request_timeout = settings.request_timeout_ms.map_or(config.request_timeout, Duration::from_millis);
-        config.compression_level = settings.compression_level.or(config.compression_level);
-        Ok(match settings.partitioner.as_deref() {
-            None => self,
-            Some("murmur2") => self.partitioner(KeyHash::murmur2()),
-            Some("crc32") => self.partitioner(KeyHash::crc32()),
-            Some("sticky") => self.partitioner(Sticky),
-            Some("random") => self.partitioner(Random),
-            Some("round_robin") => self.partitioner(RoundRobin),
-            Some("explicit") => self.partitioner(Explicit),
-            Some(other) => {
-                let names = "murmur2, crc32, sticky, random, round_robin and explicit";
-                return Err(not_one_of("partitioner", other, names));
-            }
-        })
+        Ok(self)
     }
 
     /// Makes the producer. An idempotent one asks the cluster for its identity first.
@@ -157,7 +156,10 @@ impl ProducerBuilder {
     /// identity.
     pub async fn build(self) -> Result<Producer, Error> {
         self.config.check()?;
-        let Self { context, config, partitioner } = self;
+        let Self { context, config, partitioner, registry } = self;
+        if registry.as_ref().is_some_and(|registry| registry.is_closed()) {
+            return Err(Error::Closed { in_doubt: false });
+        }
         let identity = if config.idempotent {
             let asked = context.cluster.init_producer_id(InitProducerId::default()).await;
             Some(asked.map_err(|source| Error::Cluster {
@@ -167,10 +169,30 @@ impl ProducerBuilder {
         } else {
             None
         };
-        Ok(Producer::start(Shared::new(context, config, partitioner, identity)))
+        let producer = Producer::start(Shared::new(context, config, partitioner, identity));
+        if let Some(registry) = registry {
+            registry.add_producer(&producer)?;
+        }
+        Ok(producer)
     }
 }
 
-fn not_one_of(setting: &'static str, value: &str, names: &str) -> Error {
+fn partitioner_named(name: Option<&str>) -> Result<Option<Arc<dyn Partitioner>>, Error> {
+    Ok(Some(match name {
+        None => return Ok(None),
+        Some("murmur2") => Arc::new(KeyHash::murmur2()),
+        Some("crc32") => Arc::new(KeyHash::crc32()),
+        Some("sticky") => Arc::new(Sticky),
+        Some("random") => Arc::new(Random),
+        Some("round_robin") => Arc::new(RoundRobin),
+        Some("explicit") => Arc::new(Explicit),
+        Some(other) => {
+            let names = "murmur2, crc32, sticky, random, round_robin and explicit";
+            return Err(not_one_of("partitioner", other, names));
+        }
+    }))
+}
+
+pub(super) fn not_one_of(setting: &'static str, value: &str, names: &str) -> Error {
     Error::Config { setting, reason: format!("`{value}` is unknown: there are {names}") }
 }

@@ -6,6 +6,7 @@ use ottla_broker_core::api::Acks;
 use ottla_broker_core::record::Compression;
 use serde::Deserialize;
 
+use super::builder::not_one_of;
 use super::error::Error;
 
 /// A producer's settings as a table of TOML: the names of the builder's methods, durations in
@@ -85,6 +86,32 @@ impl Config {
     /// behind it: then it is one (except with `acks=0`, where no answer leads to a retry).
     pub(super) const fn in_flight(&self) -> usize {
         if self.idempotent || matches!(self.acks, Acks::None) { self.max_in_flight } else { 1 }
+    }
+
+    /// Takes a table over; what it leaves out stays as it is.
+    pub(super) fn apply(&mut self, settings: &Settings) -> Result<(), Error> {
+        if let Some(acks) = &settings.acks {
+            self.acks = match acks.as_str() {
+                "none" | "0" => Acks::None,
+                "leader" | "1" => Acks::Leader,
+                "all" | "-1" => Acks::All,
+                other => return Err(not_one_of("acks", other, "\"none\", \"leader\" and \"all\"")),
+            };
+        }
+        if let Some(compression) = &settings.compression {
+            self.compression = compression
+                .parse()
+                .map_err(|_| not_one_of("compression", compression, "none, gzip, snappy, lz4 and zstd"))?;
+        }
+        self.idempotent = settings.idempotent.unwrap_or(self.idempotent);
+        self.linger = settings.linger_ms.map_or(self.linger, Duration::from_millis);
+        self.batch_bytes = settings.batch_bytes.unwrap_or(self.batch_bytes);
+        self.max_unacked_bytes = settings.max_unacked_bytes.unwrap_or(self.max_unacked_bytes);
+        self.max_in_flight = settings.max_in_flight.unwrap_or(self.max_in_flight);
+        self.delivery_timeout = settings.delivery_timeout_ms.map_or(self.delivery_timeout, Duration::from_millis);
+        self.request_timeout = settings.request_timeout_ms.map_or(self.request_timeout, Duration::from_millis);
+        self.compression_level = settings.compression_level.or(self.compression_level);
+        Ok(())
     }
 
     /// Refuses what cannot work together.

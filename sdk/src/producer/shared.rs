@@ -204,9 +204,9 @@ impl Shared {
     /// Submits what can go, from whoever waits for it; the rest is the sender's.
     pub(super) fn submit_now(&self) {
         if let Ok(_turn) = self.submitting.try_lock() {
-            // Not in the condition of an `if let`: its guard would be held while submitting takes the lock again.
-            let broker = self.state().next_broker();
-            if let Some(broker) = broker {
+            // A statement of its own: within `if let` the guard would live on, and `submit` takes it again.
+            let next = self.state().next_broker();
+            if let Some(broker) = next {
                 self.submit(broker);
             }
             if self.state().next_broker().is_none() {

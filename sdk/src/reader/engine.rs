@@ -298,6 +298,10 @@ impl Engine {
             self.buffered = self.buffered.saturating_sub(freed);
             self.enqueue(index);
             if let Some(item) = item {
+                if item.is_err() {
+                    // The slot stood still for the error, or forgot what it had.
+                    self.look_again();
+                }
                 self.metrics.handed_over(freed);
                 return Some(item.map(|messages| (index, messages)));
             }

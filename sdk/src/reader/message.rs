@@ -47,7 +47,7 @@ impl Message {
             part,
             source,
         };
-        let topic = &self.source.topic;
+        let topic = self.source.topic.as_str();
         let decoded_key = self.key.as_ref().map(|bytes| key.decode(topic, bytes)).transpose();
         let decoded_key = decoded_key.map_err(|source| refused(Part::Key, source))?;
         let decoded_value = self.value.as_ref().map(|bytes| value.decode(topic, bytes)).transpose();

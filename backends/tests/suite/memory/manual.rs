@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use ottla_backends::memory::{Commit, Keep, MemoryOptions, MemoryStorage};
-use ottla_broker_core::env::SplitMix64;
+use ottla_broker_core::env::{Env, SplitMix64};
 use ottla_broker_core::log::{Bounds, ErrorKind, LogStorage};
 use ottla_broker_core::{LeaderEpoch, Offset};
 
@@ -97,7 +98,8 @@ async fn writers_are_let_in_as_bytes_become_durable_first_come_first_served() {
     small.await.unwrap();
 }
 
-#[tokio::test]
+// Under the paused clock a wait for nothing ends at once.
+#[tokio::test(start_paused = true)]
 async fn who_waits_for_room_learns_of_the_end() {
     for end in ["fence", "close", "crash", "remove"] {
         let storage = manual();
@@ -126,7 +128,8 @@ async fn who_waits_for_room_learns_of_the_end() {
                 ErrorKind::Closed
             }
         };
-        assert_eq!(waiting.await.unwrap_err().kind(), expected, "{end}");
+        let told = Env::system().timeout(Duration::from_secs(60), waiting).await.expect(end);
+        assert_eq!(told.unwrap_err().kind(), expected, "{end}");
         assert_eq!(log.epoch(), LeaderEpoch(0));
     }
 }

@@ -1,8 +1,9 @@
 //! Storage in memory.
 
 mod manual;
+mod network;
 mod storage;
-mod subject;
+pub(crate) mod subject;
 
 /// With the default options.
 mod immediate {
@@ -28,4 +29,10 @@ mod snapshots {
     use super::subject::SnapshotsInMemory;
 
     ottla_broker_core::snapshot_store_suite!(SnapshotsInMemory::subject());
+}
+
+mod transport {
+    use super::subject::NetworkInMemory;
+
+    ottla_broker_core::transport_suite!(NetworkInMemory::subject());
 }

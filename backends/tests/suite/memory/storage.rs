@@ -1,4 +1,4 @@
-//! Capacity, and what an idle partition costs.
+//! Capacity, durability, restarts.
 
 use ottla_backends::memory::{MemoryBackend, MemoryOptions, MemoryStorage};
 use ottla_broker_core::log::{Durability, ErrorKind, LogStorage, TrimBase};

@@ -3,10 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use ottla_backends::memory::network::MemoryNetwork;
 use ottla_backends::memory::{Commit, Keep, MemoryMetadataLog, MemoryOptions, MemorySnapshots, MemoryStorage};
-use ottla_broker_core::conformance::{LogSubject, MetadataSubject, SnapshotSubject};
+use ottla_broker_core::BrokerId;
+use ottla_broker_core::conformance::{LogSubject, MetadataSubject, SnapshotSubject, TransportSubject};
 use ottla_broker_core::env::{Env, SplitMix64, Task};
 use ottla_broker_core::log::{LogStorage, MetadataLog, SnapshotStore};
+use ottla_broker_core::replica::{PeerHandler, ReplicaTransport};
 
 /// A memory whose sessions come and go.
 pub(crate) struct MemorySubject {
@@ -99,5 +102,24 @@ impl SnapshotsInMemory {
 impl SnapshotSubject for SnapshotsInMemory {
     async fn open(&self) -> Arc<dyn SnapshotStore> {
         Arc::clone(&self.0) as _
+    }
+}
+
+pub(crate) struct NetworkInMemory(MemoryNetwork);
+
+impl NetworkInMemory {
+    pub(crate) fn subject() -> Arc<Self> {
+        Arc::new(Self(MemoryNetwork::new(Env::seeded(3))))
+    }
+}
+
+#[async_trait]
+impl TransportSubject for NetworkInMemory {
+    async fn join(&self, node: BrokerId, handler: Arc<dyn PeerHandler>) -> Arc<dyn ReplicaTransport> {
+        Arc::new(self.0.join(node, handler))
+    }
+
+    async fn leave(&self, node: BrokerId) {
+        self.0.leave(node);
     }
 }

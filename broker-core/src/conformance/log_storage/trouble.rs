@@ -96,7 +96,7 @@ async fn fail_one(subject: Arc<dyn LogSubject>, how: FailedWrite) {
     if !subject.fail_next_append(how).await {
         return storage.close().await.unwrap();
     }
-    let failing = submit(&*log, batch(2, 2, 0)).await;
+    let failing = log.append(batch(2, 2, 0)).unwrap();
     // One that was submitted behind it, unless the handle knows already that it is over.
     let behind = log.append(batch(4, 2, 0));
     let error = soon("the failing ticket", failing).await.expect_err("the append was made to fail");

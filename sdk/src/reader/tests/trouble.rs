@@ -1,0 +1,129 @@
+//! Answers that are no records.
+
+use std::time::Duration;
+
+use ottla_broker_core::TopicId;
+use ottla_broker_core::api::ErrorCode;
+use ottla_broker_core::env::Env;
+
+use super::fake::{Fake, damaged, name, tp};
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn damaged_bytes_are_never_served() {
+    let fake = Fake::new(&[&[2, 2, 2]]);
+    let good = batch(2, 2);
+    fake.change(0, |partition| partition.batches[1] = damaged(&good));
+    let client = fake.client().await;
+    let mut reader = client.reader().topic("t").to_end().build().await.unwrap();
+    assert_eq!(offset_of(&reader.next().await.unwrap().unwrap()), 0);
+    assert_eq!(offset_of(&reader.next().await.unwrap().unwrap()), 1);
+    // The position stays before it, however often it is tried.
+    for _ in 0..2 {
+        let error = reader.next().await.unwrap_err();
+        assert!(matches!(&error, Error::Corrupt { offset: Offset(2), next: Offset(4), .. }), "{error}");
+        assert!(error.is_retriable() && error.kafka_code() == Some(ErrorCode::CorruptMessage));
+        assert_eq!(reader.position(&tp(0)), Some(Offset(2)));
+    }
+    fake.change(0, |partition| partition.batches[1] = good);
+    assert_eq!(rest(&mut reader, 1).await, [[2, 3, 4, 5]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retriable_answers_are_waited_out() {
+    let fake = Fake::new(&[&[2, 2]]);
+    fake.lock().refusals =
+        [ErrorCode::NotLeaderOrFollower, ErrorCode::KafkaStorageError, ErrorCode::NetworkException].into();
+    let client = fake.client().await;
+    let mut reader = client.reader().topic("t").to_end().build().await.unwrap();
+    assert_eq!(rest(&mut reader, 1).await, [[0, 1, 2, 3]]);
+    assert!(fake.lock().fetches >= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_stays_down_is_reported_and_can_come_back() {
+    let fake = Fake::new(&[&[2]]);
+    fake.lock().down = Some(ErrorCode::KafkaStorageError);
+    let client = fake.client().await;
+    let reader = client.reader().topic("t").to_end().retry_timeout(Duration::from_secs(5));
+    let mut reader = reader.build().await.unwrap();
+    let error = reader.next().await.unwrap_err();
+    assert!(error.is_retriable() && !error.is_fatal());
+    assert!(error.to_string().starts_with("cannot read t-0 from offset 0: "), "{error}");
+    // Backing off, it did not ask in a loop.
+    let fetches = fake.lock().fetches;
+    assert!((5..30).contains(&fetches), "{fetches} fetches in 5 s");
+    fake.lock().down = None;
+    assert_eq!(rest(&mut reader, 1).await, [[0, 1]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fatal_answers_come_at_once_and_after_what_was_read() {
+    let fake = Fake::new(&[&[2]]);
+    let client = fake.client().await;
+    let mut reader = client.reader().topic("t").build().await.unwrap();
+    assert_eq!(offset_of(&reader.next().await.unwrap().unwrap()), 0);
+    fake.lock().down = Some(ErrorCode::TopicAuthorizationFailed);
+    fake.changed.notify_waiters();
+    assert_eq!(offset_of(&reader.next().await.unwrap().unwrap()), 1);
+    let error = reader.next().await.unwrap_err();
+    assert_eq!(error.kafka_code(), Some(ErrorCode::TopicAuthorizationFailed));
+    assert!(!error.is_retriable());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offset_that_left_the_log_goes_by_the_policy() {
+    let fake = Fake::new(&[&[2, 2, 2]]);
+    let client = fake.client().await;
+    let build = async |policy| {
+        let reader = client.reader().topic("t").if_out_of_range(policy).build().await.unwrap();
+        fake.change(0, |partition| {
+            partition.start = Offset(4);
+            partition.batches.retain(|batch| batch.base_offset() >= Offset(4));
+        });
+        reader
+    };
+    let mut reader = build(OutOfRange::Fail).await;
+    for _ in 0..2 {
+        let error = reader.next().await.unwrap_err();
+        assert!(matches!(&error, Error::OutOfRange { offset: Offset(0), .. }));
+        assert!(error.to_string().contains("if_out_of_range(OutOfRange::Earliest)"), "{error}");
+        assert!(!error.is_fatal());
+    }
+    reader.seek_all(At::Earliest).unwrap();
+    assert_eq!(offset_of(&reader.next().await.unwrap().unwrap()), 4);
+
+    fake.change(0, |partition| {
+        partition.start = Offset(0);
+        partition.batches.insert(0, batch(0, 4));
+    });
+    let mut reader = build(OutOfRange::Earliest).await;
+    assert_eq!(offset_of(&reader.next().await.unwrap().unwrap()), 4);
+
+    // After the end counts as well.
+    let reader = client.reader().topic("t").start(At::Offset(Offset(99))).if_out_of_range(OutOfRange::Latest);
+    let mut reader = reader.build().await.unwrap();
+    assert!(reader.try_next().unwrap().is_none());
+    assert!(reader.try_next().unwrap().is_none());
+    fake.change(0, |partition| partition.batches.push(batch(6, 1)));
+    assert_eq!(offset_of(&reader.next().await.unwrap().unwrap()), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_topic_is_told_once() {
+    for recreated in [false, true] {
+        let fake = Fake::new(&[&[1], &[1]]);
+        let client = fake.client().await;
+        let mut reader = client.reader().topic("t").start(At::Latest).build().await.unwrap();
+        assert!(reader.try_next().unwrap().is_none());
+        let (_, partitions) = fake.lock().topics.remove("t").unwrap();
+        if recreated {
+            fake.lock().topics.insert(name("t"), (TopicId(Env::seeded(8).uuid()), partitions));
+        }
+        fake.changed.notify_waiters();
+        let error = reader.next().await.unwrap_err();
+        assert!(matches!(&error, Error::TopicDeleted { recreated: r, .. } if *r == recreated), "{error}");
+        assert!(error.is_fatal());
+        assert!(reader.try_next().unwrap().is_none());
+    }
+}

@@ -1,0 +1,105 @@
+//! The SDK's suite: written once, run on every backend. A backend joins by one line at the end of this file.
+#![allow(clippy::disallowed_methods, reason = "tests run tasks of their own, in real time")]
+
+mod admin;
+mod backends;
+mod errors;
+mod lifecycle;
+mod records;
+mod settings;
+mod shared_memory;
+
+use std::time::Duration;
+
+use backends::Place;
+use ottla::producer::Producer;
+use ottla::{At, Client, Message, NewTopic, Record};
+
+/// Long enough for any machine: a test that reaches it has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn client_with<P: Place>(place: &P, topic: &str, partitions: i32) -> Client {
+    let client = place.connect().await;
+    client.admin().ensure_topic(NewTopic::new(topic).partitions(partitions)).await.unwrap();
+    client
+}
+
+async fn produce(producer: &Producer, topic: &'static str, partition: i32, values: std::ops::Range<i64>) {
+    let mut deliveries = Vec::new();
+    for value in values {
+        let record = Record::to(topic).partition(partition).value(value.to_string());
+        deliveries.push(producer.enqueue(record).await.unwrap());
+    }
+    for delivery in deliveries {
+        delivery.await.unwrap();
+    }
+}
+
+fn number(message: &Message) -> i64 {
+    std::str::from_utf8(message.value().unwrap()).unwrap().parse().unwrap()
+}
+
+/// What a partition holds from `start` to its end, by value.
+async fn values(client: &Client, topic: &str, partition: i32, start: At) -> Vec<i64> {
+    let reader = client.reader().partition(topic, partition).start_at(topic, partition, start).to_end();
+    let mut reader = reader.build().await.unwrap();
+    let mut values = Vec::new();
+    while let Some(message) = reader.next().await.unwrap() {
+        values.push(number(&message));
+    }
+    values
+}
+
+macro_rules! tests {
+    ($place:ty: $($room:ident { $($test:ident)* })*) => {
+        $(mod $room {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let place = <$place as super::super::Place>::fresh();
+                let run = super::super::$room::$test(&place);
+                tokio::time::timeout(super::super::PATIENCE, run).await.expect("the test hangs");
+            })*
+        })*
+    };
+}
+
+macro_rules! on {
+    ($name:ident, $place:ty) => {
+        mod $name {
+            tests! { $place:
+                records {
+                    what_was_sent_is_read
+                    keys_keep_their_order
+                    replay_by_offset_time_and_tail
+                    a_follower_is_woken
+                    whole_batches_hold_everything
+                    every_codec_comes_back
+                    typed_records_come_back
+                    deleted_records_are_out_of_range
+                    many_partitions_with_one_reader
+                }
+                admin {
+                    topics_are_made_described_and_deleted
+                    ensure_is_idempotent_and_not_silent
+                    partitions_are_added_and_followed
+                    configs_are_described_and_altered
+                    offsets_are_looked_up
+                }
+                errors {
+                    unknown_things_are_named
+                    too_large_is_refused
+                    an_encoder_that_fails_enqueues_nothing
+                    a_full_buffer_gives_the_record_back
+                }
+                lifecycle {
+                    a_closed_client_says_so
+                    close_delivers_what_was_enqueued
+                    dropping_everything_leaves_no_task
+                    a_restart_keeps_the_records
+                }
+            }
+        }
+    };
+}
+
+on!(memory, crate::sdk::backends::Memory);

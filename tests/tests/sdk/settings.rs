@@ -1,0 +1,71 @@
+//! Connecting: URLs, TOML, and what is wrong with them.
+
+use ottla::{Client, Error, connect};
+
+async fn refusal(url: &str) -> String {
+    Client::connect(url).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_wrong_url_names_the_remedy() {
+    assert!(refusal("").await.contains("set `url`"));
+    assert!(refusal("memory:/x").await.contains("has no `://`"));
+    assert!(refusal("memori://x").await.contains("did you mean `memory://`?"));
+    assert!(refusal("memory://a b").await.contains("the name `a b` cannot be: only ASCII letters"));
+    assert!(refusal("memory://x?y=1").await.contains("it has `y`"));
+    for (url, feature) in [
+        ("file:///tmp/log", "`disk`"),
+        ("s3://bucket/log", "`object-store`"),
+        ("gs://bucket/log", "`object-store`"),
+        ("az://bucket/log", "`object-store`"),
+        ("kafka://host:9092", "`kafka`"),
+    ] {
+        let error = Client::connect(url).await.unwrap_err();
+        assert!(matches!(error, Error::Connect(connect::Error::NotYet { .. })));
+        let error = error.to_string();
+        assert!(error.contains(feature) && error.contains(url) && error.contains("memory://"), "{error}");
+    }
+    assert!(Client::builder().connect().await.unwrap_err().to_string().contains("set `url`"));
+}
+
+#[tokio::test]
+async fn toml_says_what_the_builder_does() {
+    let client = Client::from_config(
+        r#"
+        url = "memory://"
+        client_id = "billing"
+        [broker]
+        "num.partitions" = 3
+        [producer]
+        linger_ms = 1
+        acks = "all"
+        [reader]
+        max_buffered_bytes = 100000
+        if_out_of_range = "earliest"
+        "#,
+    );
+    let client = client.await.unwrap();
+    assert_eq!(client.client_id(), "billing");
+    client.admin().create_topic(ottla::NewTopic::new("t")).await.unwrap();
+    assert_eq!(client.admin().describe_topic("t").await.unwrap().partitions.len(), 3);
+    client.producer().build().await.unwrap().send(ottla::Record::to("t").value("v")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_setting_names_the_remedy() {
+    for (toml, expected) in [
+        ("urll = 'memory://'", "unknown setting `urll`: did you mean `url`?"),
+        ("url = 'memory://'\n[producer]\nlingr_ms = 3", "did you mean `producer.linger_ms`?"),
+        ("url = 'memory://'\n[producer]\nacks = 'some'", "`some` is unknown"),
+        ("url = 'memory://'\n[producer]\nacks = 'leader'", "idempotent(false)"),
+        ("url = 'memory://'\n[reader]\nmax_wait_ms = 'long'", "`reader.max_wait_ms`"),
+        ("url = 'memory://'\n[reader]\nisolation = 'none'", "\"read_committed\""),
+        ("url = 'memory://'\n[broker]\n'num.partition' = 3", "did you mean `num.partitions`?"),
+        ("url = 'memory://'\n[broker]\nnum.partitions = 3", "\"num.partitions\" = 3"),
+        ("url = 'memory://'\n[broker]\n'num.partitions' = 0", "`num.partitions`"),
+        ("url = memory", "is not TOML"),
+    ] {
+        let error = Client::from_config(toml).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{toml}: {error}");
+    }
+}
