@@ -120,11 +120,6 @@ impl Client {
         Admin::new(self.opened.clone())
     }
 
-    /// A producer.
-    pub fn producer(&self) -> crate::producer::ProducerBuilder {
-        crate::producer::ProducerBuilder::new(self.opened.context.clone())
-    }
-
     /// A reader without a group.
     pub fn reader(&self) -> reader::Builder {
         reader::Builder::new(self.opened("read"), self.reader.clone())

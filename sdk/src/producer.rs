@@ -137,7 +137,7 @@ impl Producer {
         if !shared.knows(record.topic.as_str()) {
             shared.load_topic(record.topic.as_str()).await?;
         }
-        shared.budget.take(needed).await?;
+        shared.take_room(needed).await?;
         shared.enqueue_reserved(record, bytes).map_err(|refused| refused.error)
     }
 
@@ -166,7 +166,7 @@ impl Producer {
             setting: "max_unacked_bytes",
             reason: format!("it is {}, and {bytes} bytes were to be reserved at once", shared.budget.limit()),
         })?;
-        shared.budget.take(needed).await?;
+        shared.take_room(needed).await?;
         Ok(Permit::new(Arc::clone(shared), bytes))
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -43,7 +44,12 @@ pub(super) struct Shared {
     submitting: Mutex<()>,
     /// What was submitted by someone else than the sender, who waits for its answer.
     pub(super) inbox: Mutex<Vec<BoxFuture<'static, Event>>>,
+    /// There is something new to look at.
     pub(super) wake: Notify,
+    /// There is something that the sender must look at even while it paces itself.
+    pub(super) prompt: Notify,
+    /// What can go must not wait for the sender's pace.
+    pub(super) hurry: AtomicBool,
 }
 
 /// Something that the sender waited for.
@@ -95,6 +101,8 @@ impl Shared {
             submitting: Mutex::new(()),
             inbox: Mutex::default(),
             wake: Notify::new(),
+            prompt: Notify::new(),
+            hurry: AtomicBool::new(false),
         })
     }
 
@@ -139,9 +147,11 @@ impl Shared {
                 Placed { completion, index: 0 }
             }),
         };
-        let news = std::mem::take(&mut state.news);
+        let (news, full) = (std::mem::take(&mut state.news), std::mem::take(&mut state.full));
         drop(state);
-        if news {
+        if full {
+            self.hurry();
+        } else if news {
             self.wake.notify_one();
         }
         match placed {
@@ -213,18 +223,35 @@ impl Shared {
                 return;
             }
         }
-        self.wake.notify_one();
+        self.hurry();
     }
 
-    /// Submits all that can go. Whether there was anything.
-    pub(super) fn submit_all(&self) -> bool {
-        let _turn = self.submitting.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut any = false;
-        loop {
-            let Some(broker) = self.state().next_broker() else { return any };
-            self.submit(broker);
-            any = true;
+    /// Has the sender send what can go, whatever its pace.
+    pub(super) fn hurry(&self) {
+        self.hurry.store(true, Ordering::Release);
+        self.prompt.notify_one();
+    }
+
+    /// Waits for room for a record.
+    pub(super) async fn take_room(&self, bytes: u32) -> Result<(), Error> {
+        match self.budget.try_take(bytes) {
+            Err(Error::Full { .. }) => {
+                // Room comes from what is sent.
+                self.hurry();
+                self.budget.take(bytes).await
+            }
+            taken => taken,
         }
+    }
+
+    /// Submits, once round, what can go. Whether there was anything.
+    pub(super) fn submit_round(&self) -> bool {
+        let _turn = self.submitting.lock().unwrap_or_else(PoisonError::into_inner);
+        let brokers = self.state().ready_brokers();
+        for &broker in &brokers {
+            self.submit(broker);
+        }
+        !brokers.is_empty()
     }
 
     /// One request to `broker`. The caller holds the turn.
@@ -295,7 +322,7 @@ impl Shared {
     /// Leaves something to wait for to the sender.
     pub(super) fn later(&self, event: BoxFuture<'static, Event>) {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-        self.wake.notify_one();
+        self.prompt.notify_one();
     }
 
     pub(super) fn unreachable(&self, broker: BrokerId, error: &api::Error) {
@@ -401,7 +428,7 @@ impl Shared {
         if !self.parts.config.linger.is_zero() {
             self.state().force(&self.parts);
         }
-        self.wake.notify_one();
+        self.hurry();
         if is_planted("flush-ignores-in-flight") {
             return;
         }
@@ -447,7 +474,7 @@ impl Shared {
         self.settle(settled);
         self.state().stopped = true;
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.wake.notify_one();
+        self.prompt.notify_one();
         left
     }
 }

@@ -50,6 +50,8 @@ pub(super) struct State {
     pub(super) stale: BTreeSet<TopicName>,
     /// The sender has something new to look at.
     pub(super) news: bool,
+    /// A batch became full.
+    pub(super) full: bool,
     /// Why no further record is taken.
     pub(super) ended: Option<Error>,
     /// The sender has nothing left to do.
@@ -164,6 +166,7 @@ impl State {
         if partition.open.as_ref().is_some_and(|open| open.size_in_bytes() + size > config.batch_bytes) {
             partition.seal_open();
             news = true;
+            self.full = true;
         }
         let fresh = partition.open.is_none();
         if fresh {
@@ -241,6 +244,12 @@ impl State {
             }
         }
         settled
+    }
+
+    /// Every broker with something to send and room for it.
+    pub(super) fn ready_brokers(&self) -> Vec<BrokerId> {
+        let ready = self.lists.iter().filter(|(id, list)| !list.is_empty() && !self.gated.contains(id));
+        ready.map(|(&id, _)| id).collect()
     }
 
     /// A broker with something to send and room for it.
