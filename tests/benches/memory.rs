@@ -34,10 +34,9 @@ struct Case {
     partitions: i32,
 }
 
-const CASES: [Case; 3] = [
+const CASES: [Case; 2] = [
     Case { name: "100 B, 1 partition", size: 100, records: 4_000_000, partitions: 1 },
     Case { name: "100 B, 100 partitions", size: 100, records: 4_000_000, partitions: 100 },
-    Case { name: "1 KiB, 1 partition", size: 1024, records: 600_000, partitions: 1 },
 ];
 
 /// Figures of all rounds, by what they are of.

@@ -110,10 +110,6 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn knows(&self, topic: &str) -> bool {
-        self.state().knows(topic)
-    }
-
     /// Refuses a record that no batch and no budget can hold; else says what it takes of the budget.
     pub(super) fn admissible(&self, record: &Record, reserved: usize) -> Result<u32, Error> {
         let config = &self.parts.config;
@@ -132,21 +128,41 @@ impl Shared {
 
     /// Enqueues a record that has its room. On failure the room goes back.
     pub(super) fn enqueue_reserved(&self, record: Record, reserved: usize) -> Result<Delivery, NotEnqueued> {
-        let refused = self.admissible(&record, reserved).err();
+        // With a permit, the record may be larger than what was reserved for it.
+        if let Err(error) = self.admissible(&record, reserved) {
+            self.budget.give_back(reserved);
+            return Err(NotEnqueued { error, record: Box::new(record) });
+        }
+        let record = match self.enqueue_known(record, reserved) {
+            Ok(placed) => return placed,
+            Err(record) => *record,
+        };
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.parts.env.wall_ms());
-        let mut state = self.state();
-        let placed = match refused {
-            Some(error) => Err(NotEnqueued { error, record: Box::new(record) }),
-            None if state.knows(record.topic.as_str()) => state
-                .append(&record, reserved, timestamp_ms, &self.parts)
-                .map_err(|error| NotEnqueued { error, record: Box::new(record) }),
-            None => state.load(record, reserved, timestamp_ms, &self.parts).map(|(completion, first)| {
+        let loading = self.state().load(record, reserved, timestamp_ms, &self.parts);
+        match loading {
+            Ok((completion, first)) => {
                 if let Some(topic) = first {
                     self.later(self.load_in_background(topic));
                 }
-                Placed { completion, index: 0 }
-            }),
-        };
+                Ok(Delivery::new(completion, 0, timestamp_ms))
+            }
+            Err(refused) => {
+                self.budget.give_back(reserved);
+                Err(refused)
+            }
+        }
+    }
+
+    /// Enqueues an admissible record that has its room, if its topic is known: else the record comes back,
+    /// and the room stays taken.
+    pub(super) fn enqueue_known(
+        &self,
+        record: Record,
+        reserved: usize,
+    ) -> Result<Result<Delivery, NotEnqueued>, Box<Record>> {
+        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.parts.env.wall_ms());
+        let mut state = self.state();
+        let placed = state.append(&record, reserved, timestamp_ms, &self.parts);
         let (news, full) = (std::mem::take(&mut state.news), std::mem::take(&mut state.full));
         drop(state);
         if full {
@@ -155,10 +171,11 @@ impl Shared {
             self.wake.notify_one();
         }
         match placed {
-            Ok(Placed { completion, index }) => Ok(Delivery::new(completion, index, timestamp_ms)),
-            Err(refused) => {
+            Ok(Some(Placed { completion, index })) => Ok(Ok(Delivery::new(completion, index, timestamp_ms))),
+            Ok(None) => Err(Box::new(record)),
+            Err(error) => {
                 self.budget.give_back(reserved);
-                Err(refused)
+                Ok(Err(NotEnqueued { error, record: Box::new(record) }))
             }
         }
     }

@@ -48,7 +48,7 @@ impl Sink<Record> for RecordSink {
         // At most one record waits here: `poll_ready` comes before each.
         let producer = self.producer.clone();
         let enqueued =
-            producer.handle.shared.knows(record.topic.as_str()).then(|| self.producer.try_enqueue(record.clone()));
+            producer.handle.shared.state().knows(record.topic.as_str()).then(|| self.producer.try_enqueue(record.clone()));
         match enqueued {
             Some(Ok(delivery)) => drop(delivery),
             Some(Err(refused)) if !matches!(refused.error, Error::Full { .. }) => return Err(refused.error),

@@ -90,33 +90,33 @@ impl State {
         Self { identity, ..Self::default() }
     }
 
-    pub(super) fn knows(&self, topic: &str) -> bool {
-        self.topics.contains_key(topic)
-    }
-
     pub(super) fn known(&self) -> Vec<TopicName> {
         self.topics.keys().cloned().collect()
     }
 
-    /// Encodes a record into its partition's open batch.
+    pub(super) fn knows(&self, topic: &str) -> bool {
+        self.topics.contains_key(topic)
+    }
+
+    /// Encodes a record into its partition's open batch; `None` if its topic is not known yet.
     pub(super) fn append(
         &mut self,
         record: &Record,
         reserved: usize,
         timestamp_ms: i64,
         parts: &Parts,
-    ) -> Result<Placed, Error> {
+    ) -> Result<Option<Placed>, Error> {
         if let Some(ended) = &self.ended {
             return Err(ended.clone());
         }
-        let index = self.choose(record, parts)?;
-        self.put(index, record, reserved, timestamp_ms, parts, None)
+        match self.choose(record, parts)? {
+            Some(index) => self.put(index, record, reserved, timestamp_ms, parts, None).map(Some),
+            None => Ok(None),
+        }
     }
 
-    fn choose(&mut self, record: &Record, parts: &Parts) -> Result<Index, Error> {
-        let Some(topic) = self.topics.get_mut(record.topic.as_str()) else {
-            return Err(Error::UnknownTopic { topic: TopicName::new(record.topic.as_str())? });
-        };
+    fn choose(&mut self, record: &Record, parts: &Parts) -> Result<Option<Index>, Error> {
+        let Some(topic) = self.topics.get_mut(record.topic.as_str()) else { return Ok(None) };
         let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
         let partition = match record.partition {
             Some(partition) => partition,
@@ -133,7 +133,7 @@ impl State {
         };
         topic.ordinal += 1;
         let index = usize::try_from(partition).ok().and_then(|partition| topic.partitions.get(partition)).copied();
-        index.ok_or_else(|| match partition {
+        index.map(Some).ok_or_else(|| match partition {
             -1 if record.partition.is_none() => Error::NoPartition { topic: topic.name.clone() },
             _ => Error::UnknownPartition { topic: topic.name.clone(), partition, partitions: count },
         })
