@@ -34,9 +34,13 @@ struct Case {
     partitions: i32,
 }
 
-const CASES: [Case; 2] = [
+const CASES: [Case; 6] = [
     Case { name: "100 B, 1 partition", size: 100, records: 4_000_000, partitions: 1 },
+    Case { name: "100 B, 10 partitions", size: 100, records: 4_000_000, partitions: 10 },
     Case { name: "100 B, 100 partitions", size: 100, records: 4_000_000, partitions: 100 },
+    Case { name: "1 KiB, 1 partition", size: 1024, records: 600_000, partitions: 1 },
+    Case { name: "1 KiB, 10 partitions", size: 1024, records: 600_000, partitions: 10 },
+    Case { name: "1 KiB, 100 partitions", size: 1024, records: 600_000, partitions: 100 },
 ];
 
 /// Figures of all rounds, by what they are of.
@@ -58,7 +62,9 @@ fn main() {
     // `cargo bench` passes flags of its own.
     let rounds: usize = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(5);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    println!("{rounds} rounds after one to warm up: medians (least–greatest). Durability memory, acks=all, idempotent,");
+    println!(
+        "{rounds} rounds after one to warm up: medians (least–greatest). Durability memory, acks=all, idempotent,"
+    );
     println!("embedded, one producer that does not await each record, one reader; a runtime of 2 threads.\n");
     for case in &CASES {
         let mut figures = Figures::default();
@@ -160,7 +166,11 @@ fn report(case: &Case, figures: &Figures) {
         "    {} ns of CPU, {} allocations a record, {} bytes allocated per byte",
         figures.produce_cpu_ns, figures.produce_allocations, figures.produce_bytes
     );
-    println!("  consumed by `next_batch` {}/s, {} of the limit", figures.consumed, figures.consumed.over(&figures.check_limit));
+    println!(
+        "  consumed by `next_batch` {}/s, {} of the limit",
+        figures.consumed,
+        figures.consumed.over(&figures.check_limit)
+    );
     println!("    {} ns of CPU, {} allocations a record", figures.consume_cpu_ns, figures.consume_allocations);
     println!("  consumed by `next` {}/s\n", figures.by_next);
 }
@@ -180,5 +190,10 @@ async fn latency() -> String {
         }
     }
     client.close(Duration::from_secs(5)).await.unwrap();
-    format!("p50 {:.1} µs, p99 {:.1} µs, greatest {:.0} µs", micros.quantile(0.5), micros.quantile(0.99), micros.quantile(1.0))
+    format!(
+        "p50 {:.1} µs, p99 {:.1} µs, greatest {:.0} µs",
+        micros.quantile(0.5),
+        micros.quantile(0.99),
+        micros.quantile(1.0)
+    )
 }

@@ -60,7 +60,6 @@ impl Budget {
         }
     }
 
-
     /// Ends every wait with `Closed`.
     pub(super) fn close(&self) {
         self.free.close();

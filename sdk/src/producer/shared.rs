@@ -261,14 +261,21 @@ impl Shared {
         }
     }
 
-    /// Submits, once round, what can go. Whether there was anything.
+    /// Submits what can go: batches that are sealed until there are none left, open ones once. Whether
+    /// there was anything.
     pub(super) fn submit_round(&self) -> bool {
         let _turn = self.submitting.lock().unwrap_or_else(PoisonError::into_inner);
-        let brokers = self.state().ready_brokers();
-        for &broker in &brokers {
-            self.submit(broker);
+        let mut any = false;
+        loop {
+            let brokers = self.state().ready_brokers(any);
+            if brokers.is_empty() {
+                return any;
+            }
+            for &broker in &brokers {
+                self.submit(broker);
+            }
+            any = true;
         }
-        !brokers.is_empty()
     }
 
     /// One request to `broker`. The caller holds the turn.

@@ -253,9 +253,12 @@ impl State {
         settled
     }
 
-    /// Every broker with something to send and room for it.
-    pub(super) fn ready_brokers(&self) -> Vec<BrokerId> {
-        let ready = self.lists.iter().filter(|(id, list)| !list.is_empty() && !self.gated.contains(id));
+    /// Every broker with something to send (with `sealed`, a batch that takes no more records) and room for it.
+    pub(super) fn ready_brokers(&self, sealed: bool) -> Vec<BrokerId> {
+        let has_sealed = |&index: &Index| self.partitions.get(index).is_some_and(|p| !p.queue.is_empty());
+        let ready = self.lists.iter().filter(|(id, list)| {
+            !self.gated.contains(id) && if sealed { list.iter().any(has_sealed) } else { !list.is_empty() }
+        });
         ready.map(|(&id, _)| id).collect()
     }
 
