@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ottla::{At, Client, NewTopic, Record, Utf8};
+use ottla::{At, Client, Env, NewTopic, Record, Utf8};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -46,21 +46,22 @@ async fn run(url: &str) -> Result<(), Error> {
 
     // Idempotent and acks=all unless said otherwise. Records of one key stay in one partition, in order.
     let producer = client.producer().build().await?;
-    let mut receipts = Vec::new();
-    for (user, email) in EVENTS {
-        let receipt = producer.send(Record::to(TOPIC).key(user).value(email)).await?;
+    // An event an hour, the last one an hour ago. Without this a record has the time of its sending.
+    let time = |hours_ago: usize| Env::system().wall_ms() - hours_ago as i64 * 3_600_000;
+    for (n, (user, email)) in EVENTS.into_iter().enumerate() {
+        let record = Record::to(TOPIC).key(user).value(email).timestamp_ms(time(EVENTS.len() - n));
+        let receipt = producer.send(record).await?;
         let offset = receipt.offset.ok_or("a record of its first attempt has an offset")?;
         let (partition, durability) = (receipt.partition, receipt.durability);
         println!("  {user:<6} {email:<20} partition {partition} offset {offset}, kept in {durability}");
-        receipts.push(receipt);
     }
 
     println!("\nread from the start:");
     let read = replay(&client, At::Earliest).await?;
     println!("\nthe last two of each partition:");
     let tail = replay(&client, At::Tail(2)).await?;
-    let since = receipts.last().map(|receipt| receipt.timestamp_ms).ok_or("nothing was written")?;
-    println!("\nsince the millisecond of the last one:");
+    println!("\nof the last three and a half hours:");
+    let since = time(3) - 1_800_000;
     let latest = replay(&client, At::Time(since)).await?;
     client.close(Duration::from_secs(5)).await?;
 
