@@ -319,7 +319,10 @@ async fn conformance() -> Result<(), AnyError> {
     if !failed.is_empty() {
         return Err(format!("{} of {} cases failed: {}", failed.len(), CASES.len(), failed.join(", ")).into());
     }
-    println!("conformance: {0} of {0} cases passed; on a list nothing fails halfway, so those about crashes, failing", CASES.len());
+    println!(
+        "conformance: {0} of {0} cases passed; on a list nothing fails halfway, so those about crashes, failing",
+        CASES.len()
+    );
     println!("  writes, damage and truncation had nothing to check");
     Ok(())
 }

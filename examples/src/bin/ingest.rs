@@ -68,9 +68,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<(), Error> {
-    let input = input(options).await?;
     let client = Client::connect(&options.url).await?;
     let topic = TopicName::new(&options.topic)?;
+    let input = input(options).await?;
     let created = client.admin().create_topic(NewTopic::new(&options.topic).partitions(options.partitions)).await;
     created.map_err(|error| match error.kafka_code() {
         Some(ErrorCode::TopicAlreadyExists) => {
