@@ -67,9 +67,9 @@ impl Crashable {
         }
     }
 
-    /// How many calls were made to fail as `fault` says, or otherwise by the same call.
+    /// How many calls were made to fail as `fault` says.
     pub(crate) fn count(&self, fault: StorageFault) -> u64 {
-        calls(fault).map(|(operation, _)| self.faults.count(*operation)).sum()
+        calls(fault).map(|(operation, fault)| self.faults.count_of(*operation, fault)).sum()
     }
 }
 
@@ -83,12 +83,15 @@ impl Session {
         }
     }
 
-    pub(crate) fn crash(&self, survives: Survives, env: &Env) {
+    /// Returns how many bytes were lost.
+    pub(crate) fn crash(&self, survives: Survives, env: &Env) -> u64 {
+        let before = self.memory.logs.used_bytes();
         self.memory.logs.crash(&match survives {
             Survives::Nothing => Keep::Nothing,
             Survives::All => Keep::All,
             Survives::Chance => Keep::Random(Arc::new(Chance(env.clone()))),
         });
+        before.saturating_sub(self.memory.logs.used_bytes()) as u64
     }
 }
 

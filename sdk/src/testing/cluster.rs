@@ -55,7 +55,14 @@ struct State {
     to_old: u32,
     moved: BTreeSet<TopicPartition>,
     counts: FaultCounts,
+    /// How often brokers refused, themselves.
+    refusals: BTreeMap<(Call, ErrorCode), u64>,
+    /// Batches of idempotent producers that a broker said were written.
+    written: BTreeSet<Written>,
 }
+
+/// A batch of an idempotent producer: partition, producer, epoch, first sequence.
+pub(super) type Written = (TopicPartition, i64, i16, i32);
 
 /// A broker as a process has it.
 #[derive(Debug)]
@@ -80,10 +87,11 @@ impl Running {
         }
     }
 
-    fn die(&self, survives: Survives, env: &Env) {
+    /// Returns how many bytes that were not durable it took with it.
+    fn die(&self, survives: Survives, env: &Env) -> u64 {
         self.dead.send_replace(true);
         self.process.kill();
-        self.session.crash(survives, env);
+        self.session.crash(survives, env)
     }
 }
 
@@ -183,6 +191,17 @@ impl Inner {
 
     pub(super) fn count(&self, count: impl FnOnce(&mut FaultCounts)) {
         count(&mut self.state().counts);
+    }
+
+    pub(super) fn refused(&self, call: Call, code: ErrorCode) {
+        *self.state().refusals.entry((call, code)).or_default() += 1;
+    }
+
+    pub(super) fn wrote(&self, batch: Written) {
+        let mut state = self.state();
+        if !state.written.insert(batch) {
+            state.counts.duplicates_answered += 1;
+        }
     }
 
     /// The broker that gets a request: by chance an old one, for a call that a client may send to one.
@@ -318,7 +337,8 @@ impl TestCluster {
         self.by_chance(call, 1000, Fault::Delay(by));
     }
 
-    /// Gives every request of this kind that has no fault yet this one by a chance in 1,000.
+    /// Gives every request of this kind that has no fault yet this one by a chance in 1,000. Replaces the chance of a
+    /// fault of the same sort; 0 ends it.
     pub fn by_chance(&self, call: Call, in_thousand: u32, fault: Fault) {
         self.inner.faults.by_chance(call, in_thousand, fault);
     }
@@ -358,7 +378,8 @@ impl TestCluster {
             state.current.take()
         };
         if let Some(died) = died {
-            died.die(survives, &self.inner.env);
+            let lost = died.die(survives, &self.inner.env);
+            self.inner.count(|counts| counts.bytes_lost += lost);
         }
     }
 
@@ -394,7 +415,8 @@ impl TestCluster {
     pub fn kill_superseded(&self, survives: Survives) {
         let old = std::mem::take(&mut self.inner.state().old);
         for old in old {
-            old.die(survives, &self.inner.env);
+            let lost = old.die(survives, &self.inner.env);
+            self.inner.count(|counts| counts.bytes_lost += lost);
         }
     }
 
@@ -414,7 +436,7 @@ impl TestCluster {
         self.inner.storage.faults.poison();
     }
 
-    /// How often the calls that this fault concerns failed.
+    /// How often the storage failed in this way.
     #[must_use]
     pub fn storage_faults(&self, fault: StorageFault) -> u64 {
         self.inner.storage.count(fault)
@@ -434,6 +456,12 @@ impl TestCluster {
     #[must_use]
     pub fn counts(&self) -> FaultCounts {
         self.inner.state().counts
+    }
+
+    /// How often the brokers themselves refused a request, or a part of it, with this code. Faults do not count.
+    #[must_use]
+    pub fn refusals(&self, call: Call, code: ErrorCode) -> u64 {
+        self.inner.state().refusals.get(&(call, code)).copied().unwrap_or(0)
     }
 
     /// Closes the brokers in good order, within ten seconds.

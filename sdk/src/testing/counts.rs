@@ -28,4 +28,10 @@ pub struct FaultCounts {
     pub superseded: u64,
     /// Leaders that moved.
     pub moves: u64,
+    /// What came of it: writes that were there already, and were answered as the first time.
+    pub duplicates_answered: u64,
+    /// What came of it: producers that had to begin a new epoch.
+    pub epoch_bumps: u64,
+    /// What came of it: bytes that crashes took, none of them acknowledged.
+    pub bytes_lost: u64,
 }

@@ -134,7 +134,10 @@ impl Faults {
     }
 
     pub(super) fn by_chance(&self, call: Call, in_thousand: u32, fault: Fault) {
-        self.lock().chances.entry(call).or_default().push((in_thousand, fault));
+        let mut state = self.lock();
+        let chances = state.chances.entry(call).or_default();
+        chances.retain(|(_, other)| std::mem::discriminant(other) != std::mem::discriminant(&fault));
+        chances.push((in_thousand, fault));
     }
 
     pub(super) fn heal(&self) {

@@ -16,11 +16,28 @@ use ottla_broker_core::api::{
     TopicMetadata,
 };
 use ottla_broker_core::env::BoxFuture;
-use ottla_broker_core::{BrokerId, Offset, TopicName, TopicPartition};
+use ottla_broker_core::{BrokerId, Offset, ProducerId, TopicName, TopicPartition};
 
-use super::cluster::{Inner, Running, TestCluster, lost};
+use super::cluster::{Inner, Running, TestCluster, Written, lost};
 use super::faults::{Call, Fault};
 use crate::cluster::{Cluster, ClusterAdmin, ClusterGroups};
+
+/// An error of a request.
+trait Refusal {
+    fn code(&self) -> ErrorCode;
+}
+
+impl Refusal for Error {
+    fn code(&self) -> ErrorCode {
+        self.code
+    }
+}
+
+impl Refusal for JoinRefused {
+    fn code(&self) -> ErrorCode {
+        self.error.code
+    }
+}
 
 impl Inner {
     /// The fault of a request, unless the request ends with it.
@@ -35,8 +52,9 @@ impl Inner {
     }
 
     /// What becomes of the answer.
-    async fn answer<T, E: From<Error>>(
+    async fn answer<T, E: From<Error> + Refusal>(
         &self,
+        call: Call,
         fault: Option<Fault>,
         running: &Running,
         answer: impl Future<Output = Result<T, E>> + Send,
@@ -45,6 +63,9 @@ impl Inner {
             self.count(|counts| counts.cut_off += 1);
             return Err(lost("the broker died").into());
         };
+        if let Err(error) = &answer {
+            self.refused(call, error.code());
+        }
         match fault {
             None | Some(Fault::Fail(_)) => answer,
             Some(Fault::LoseAnswer) => {
@@ -65,7 +86,7 @@ impl Inner {
 }
 
 impl TestCluster {
-    async fn call<T, E: From<Error>, F: Future<Output = Result<T, E>> + Send>(
+    async fn call<T, E: From<Error> + Refusal, F: Future<Output = Result<T, E>> + Send>(
         &self,
         call: Call,
         ask: impl FnOnce(Arc<Running>) -> F + Send,
@@ -73,7 +94,7 @@ impl TestCluster {
         let fault = self.inner.meet(call)?;
         let running = self.inner.route(call)?;
         let answer = ask(Arc::clone(&running));
-        self.inner.answer(fault, &running, answer).await
+        self.inner.answer(call, fault, &running, answer).await
     }
 
     /// Refuses what is led elsewhere. Returns the rest, and where in the answer each refusal belongs.
@@ -126,6 +147,13 @@ fn merge<T>(answers: Vec<Result<T, Error>>, refused: Vec<(usize, Error)>) -> Vec
     merged
 }
 
+/// What makes a batch recognisable, if its producer is idempotent.
+fn sequenced(one: &ProducePartition) -> Option<Written> {
+    let header = one.batch.header();
+    let known = header.producer_id != ProducerId::NONE;
+    known.then(|| (one.partition.clone(), header.producer_id.0, header.producer_epoch.0, header.base_sequence))
+}
+
 #[async_trait]
 impl Cluster for TestCluster {
     async fn metadata(&self, request: MetadataRequest) -> Result<Metadata, Error> {
@@ -155,11 +183,23 @@ impl Cluster for TestCluster {
         };
         let ProduceRequest { acks, timeout, partitions } = request;
         let (partitions, refused) = self.split(broker, partitions, |one: &ProducePartition| &one.partition);
+        let batches: Vec<_> = partitions.iter().map(sequenced).collect();
         // Taken here, in the order of the calls.
         let taken = running.cluster.produce(broker, ProduceRequest { acks, timeout, partitions });
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
-            let answers = inner.answer(fault, &running, taken).await?;
+            let spied = async {
+                let answers = taken.await?;
+                for (answer, batch) in answers.iter().zip(batches) {
+                    match (answer, batch) {
+                        (Ok(_), Some(batch)) => inner.wrote(batch),
+                        (Ok(_), None) => {}
+                        (Err(error), _) => inner.refused(Call::Produce, error.code),
+                    }
+                }
+                Ok::<_, Error>(answers)
+            };
+            let answers = inner.answer(Call::Produce, fault, &running, spied).await?;
             Ok(merge(answers, refused))
         })
     }
@@ -174,6 +214,9 @@ impl Cluster for TestCluster {
         request.partitions = partitions;
         let asked = self.call(Call::Fetch, |to: Arc<Running>| async move { to.cluster.fetch(broker, request).await });
         let answers: Vec<Result<Fetched, Error>> = asked.await?;
+        for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+            self.inner.refused(Call::Fetch, error.code);
+        }
         Ok(merge(answers, refused))
     }
 
@@ -191,7 +234,12 @@ impl Cluster for TestCluster {
     }
 
     async fn init_producer_id(&self, request: InitProducerId) -> Result<ProducerIdentity, Error> {
-        self.call(Call::InitProducerId, |to: Arc<Running>| async move { to.cluster.init_producer_id(request).await }).await
+        let bumps = request.current.is_some();
+        let asked =
+            self.call(Call::InitProducerId, |to: Arc<Running>| async move { to.cluster.init_producer_id(request).await });
+        let identity = asked.await?;
+        self.inner.count(|counts| counts.epoch_bumps += u64::from(bumps));
+        Ok(identity)
     }
 
     /// A client goes, and the cluster stays: [`TestCluster::shutdown`] ends it.
@@ -268,7 +316,13 @@ impl ClusterGroups for TestCluster {
     }
 
     async fn offset_commit(&self, broker: BrokerId, request: OffsetCommit) -> Result<Vec<Result<(), Error>>, Error> {
-        self.call(Call::OffsetCommit, |to: Arc<Running>| async move { to.cluster.offset_commit(broker, request).await }).await
+        let asked = self
+            .call(Call::OffsetCommit, |to: Arc<Running>| async move { to.cluster.offset_commit(broker, request).await });
+        let answers: Vec<Result<(), Error>> = asked.await?;
+        for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+            self.inner.refused(Call::OffsetCommit, error.code);
+        }
+        Ok(answers)
     }
 
     async fn offset_fetch(&self, broker: BrokerId, request: OffsetFetch) -> Result<Vec<FetchedOffset>, Error> {
