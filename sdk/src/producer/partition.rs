@@ -41,6 +41,8 @@ pub(super) struct Partition {
     pub(super) next_sequence: i32,
     /// How many batches were numbered.
     pub(super) numbered: u64,
+    /// Whether a batch of this identity was acknowledged: the leader remembers it then, after any crash.
+    pub(super) remembered: bool,
     /// A sequence will never be filled, or the broker has lost count: nothing new goes until every batch
     /// that was sent has a definite fate; then the sequences begin anew under a new epoch (KIP-360).
     pub(super) resetting: bool,
@@ -92,6 +94,7 @@ impl Partition {
             identity: None,
             next_sequence: 0,
             numbered: 0,
+            remembered: false,
             resetting: false,
             retry_at: None,
             failures: 0,
@@ -120,6 +123,11 @@ impl Partition {
         }
         if self.resetting {
             return self.queue.iter().any(|batch| batch.in_doubt);
+        }
+        // A broker that remembers nothing of a producer takes any sequence as its first. So the first goes alone: if it
+        // failed while a second was on its way, that one would be taken, and the first come after it.
+        if !self.remembered && config.idempotent && !self.in_flight.is_empty() && !is_planted("first-batch-not-alone") {
+            return false;
         }
         // The broker remembers the last five batches. One whose fate is open MUST stay among them, or its
         // retry would not be recognised: nothing goes further than four batches ahead of it.
@@ -157,6 +165,7 @@ impl Partition {
             {
                 self.identity = Some(current);
                 self.next_sequence = 0;
+                self.remembered = false;
             }
             let identity = self.identity.unwrap_or(current);
             batch.stamp =
@@ -260,6 +269,8 @@ impl Partition {
     fn written(&mut self, mut batch: Pending, appended: Appended, mut effects: Effects) -> Effects {
         self.failures = 0;
         self.retry_at = None;
+        let stamp = batch.stamp.map(|stamp| (stamp.id, stamp.epoch));
+        self.remembered |= stamp.is_some() && stamp == self.identity.map(|identity| (identity.id, identity.epoch));
         let receipt = Receipt { partition: self.name.clone(), appended, first_delta: 0 };
         if !batch.expired {
             effects.settled.push(batch.settle(Ok(receipt)));
@@ -396,6 +407,7 @@ impl Partition {
         self.resetting = false;
         self.identity = Some(identity);
         self.next_sequence = 0;
+        self.remembered = false;
         for batch in &mut self.queue {
             batch.stamp = None;
             batch.behind = false;
