@@ -180,7 +180,9 @@ fn every_crate_follows_the_workspace() {
         }
         for table in ["dependencies", "dev-dependencies"] {
             for (name, spec) in manifest.get(table).and_then(|d| d.as_table()).into_iter().flatten() {
-                if spec.get("workspace").and_then(toml::Value::as_bool) != Some(true) {
+                // A crate may ask for its own features in its tests; with a version it could not be published.
+                let is_itself = spec.get("path").and_then(toml::Value::as_str) == Some(".");
+                if !is_itself && spec.get("workspace").and_then(toml::Value::as_bool) != Some(true) {
                     broken.push(format!("{path}: the version of {name} is not the workspace's"));
                 }
             }
@@ -245,7 +247,8 @@ fn unsafe_code_has_a_reason_and_one_file() {
     let broken: Vec<_> = files("", ".rs")
         .into_iter()
         .filter(|(path, text)| {
-            !allowed.iter().any(|room| path.starts_with(room))
+            path != "tests/tests/tidy.rs"
+                && !allowed.iter().any(|room| path.starts_with(room))
                 && code_lines(text)
                     .any(|(_, line)| line.contains("allow(unsafe_code") || line.contains("expect(unsafe_code"))
         })

@@ -128,6 +128,11 @@ async fn starting_point(
     bounds: Bounds,
 ) -> Result<(Offset, Checkpoint), Error> {
     if let Some((end, mut checkpoint)) = usable_snapshot(name, log, snapshots, bounds).await? {
+        // The snapshot may be older than the last trim.
+        if let Some((cut, until)) = checkpoint.sizes.cut_by(bounds.start, end) {
+            let left = stored_bytes(log, bounds.start, until).await.map_err(|error| unreadable(name, &error))?;
+            checkpoint.sizes.begin_at(bounds.start, cut, left);
+        }
         checkpoint.sizes.trim(bounds.start, 0, bounds.end);
         return Ok((end, checkpoint));
     }
@@ -142,6 +147,18 @@ async fn starting_point(
         Error::new(ErrorCode::KafkaStorageError, message)
     })?;
     Ok((bounds.start, checkpoint))
+}
+
+/// The bytes of the batches that a log has from `from` on and that end by `until`.
+pub(super) async fn stored_bytes(log: &dyn PartitionLog, from: Offset, until: Offset) -> Result<u64, log::Error> {
+    let (mut next, mut bytes) = (from, 0);
+    while next < until {
+        let page = log.read(next, until, PAGE_BYTES).await?;
+        let Some(last) = page.last() else { break };
+        next = last.next_offset();
+        bytes += page.iter().map(|batch| u64::try_from(batch.size_in_bytes()).unwrap_or_default()).sum::<u64>();
+    }
+    Ok(bytes)
 }
 
 /// The snapshot, if there is one of this very log.
