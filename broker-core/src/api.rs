@@ -6,6 +6,7 @@
 
 mod admin;
 mod fetch;
+pub mod group;
 mod metadata;
 mod offsets;
 mod produce;

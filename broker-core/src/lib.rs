@@ -9,6 +9,7 @@ pub mod broker;
 pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod coordinator;
 pub mod env;
 pub mod error;
 mod ids;

@@ -42,6 +42,7 @@ mod cluster;
 pub mod codec;
 pub mod config;
 pub mod connect;
+pub mod consumer;
 mod context;
 mod error;
 mod metadata;

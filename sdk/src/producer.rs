@@ -135,6 +135,10 @@ impl Producer {
         let bytes = record.reserved_bytes();
         let needed = shared.admissible(&record, bytes)?;
         if !shared.knows(record.topic.as_str()) {
+            // Not the look-up's failure: what is wrong is that the producer is closed.
+            if shared.budget.is_closed() {
+                return Err(Error::Closed { in_doubt: false });
+            }
             shared.load_topic(record.topic.as_str()).await?;
         }
         shared.budget.take(needed).await?;

@@ -9,5 +9,6 @@
 )]
 
 mod broker;
+mod groups;
 mod sdk;
 mod tidy;

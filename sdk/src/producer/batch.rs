@@ -30,6 +30,8 @@ pub(super) struct Pending {
     pub(super) sent: Moment,
     /// Its first record's sequence, once it has one; it keeps it over retries.
     pub(super) stamp: Option<ProducerStamp>,
+    /// Its place among the partition's numbered batches.
+    pub(super) nth: u64,
     /// How often it was submitted.
     pub(super) attempts: u32,
     /// Whether an attempt may have been written although no answer says so.
@@ -98,6 +100,7 @@ impl Pending {
             created: now,
             sent: now,
             stamp: None,
+            nth: 0,
             attempts: 0,
             in_doubt: false,
             behind: false,
@@ -147,6 +150,7 @@ impl Pending {
                 base_sequence: record::sequence_after(stamp.base_sequence, half.cast_signed()),
                 ..stamp
             }),
+            nth: self.nth + 1,
             attempts: 0,
             in_doubt: false,
             behind: false,

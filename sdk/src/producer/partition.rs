@@ -39,6 +39,8 @@ pub(super) struct Partition {
     /// Whose sequences the stamped batches have.
     pub(super) identity: Option<ProducerIdentity>,
     pub(super) next_sequence: i32,
+    /// How many batches were numbered.
+    pub(super) numbered: u64,
     /// A sequence will never be filled, or the broker has lost count: nothing new goes until every batch
     /// that was sent has a definite fate; then the sequences begin anew under a new epoch (KIP-360).
     pub(super) resetting: bool,
@@ -89,6 +91,7 @@ impl Partition {
             in_flight: Vec::new(),
             identity: None,
             next_sequence: 0,
+            numbered: 0,
             resetting: false,
             retry_at: None,
             failures: 0,
@@ -117,6 +120,15 @@ impl Partition {
         }
         if self.resetting {
             return self.queue.iter().any(|batch| batch.in_doubt);
+        }
+        // The broker remembers the last five batches. One whose fate is open MUST stay among them, or its
+        // retry would not be recognised: nothing goes further than four batches ahead of it.
+        let next = self.queue.front().filter(|front| front.stamp.is_some()).map_or(self.numbered, |front| front.nth);
+        let sent = self.in_flight.iter().filter(|sent| sent.stamp.is_some()).map(|sent| sent.nth).min();
+        if sent.is_some_and(|oldest| next >= oldest + Config::MAX_IN_FLIGHT as u64)
+            && !is_planted("outrun-the-brokers-memory")
+        {
+            return false;
         }
         match (self.queue.front(), &self.open) {
             // What was refused for coming too early waits for what must come first.
@@ -150,6 +162,8 @@ impl Partition {
             batch.stamp =
                 Some(ProducerStamp { id: identity.id, epoch: identity.epoch, base_sequence: self.next_sequence });
             self.next_sequence = sequence_after(self.next_sequence, batch.records.cast_signed());
+            batch.nth = self.numbered;
+            self.numbered += 1;
         }
         batch.sent = now;
         batch.attempts += 1;
@@ -293,6 +307,12 @@ impl Partition {
         batch.segments = kept;
         let earlier = batch;
         effects.split = true;
+        // There is one batch more among those that the broker has to remember.
+        self.numbered += 1;
+        let behind = |other: &&mut Pending| other.stamp.is_some() && other.order > later.order;
+        for other in self.queue.iter_mut().chain(&mut self.in_flight).filter(behind) {
+            other.nth += 1;
+        }
         self.requeue(later);
         self.requeue(earlier);
     }
@@ -383,10 +403,11 @@ impl Partition {
     }
 
     /// When the partition has to be looked at next, if nothing happens before.
-    pub(super) fn next_look(&self, config: &Config) -> Option<Moment> {
+    pub(super) fn next_look(&self, now: Moment, config: &Config) -> Option<Moment> {
         let first = self.queue.front().or(self.open.as_ref());
         let deadline = first.map(|batch| batch.created + config.delivery_timeout);
-        let retry = first.and(self.retry_at);
+        // A pause that is over has done its work: looking again would change nothing.
+        let retry = first.and(self.retry_at).filter(|at| *at > now);
         let linger = match (&self.open, self.queue.is_empty() && self.in_flight.is_empty()) {
             (Some(open), true) if !open.forced && !config.linger.is_zero() => Some(open.created + config.linger),
             _ => None,
@@ -395,7 +416,7 @@ impl Partition {
             let silence = sent.sent + config.request_timeout + GRACE;
             if sent.expired { silence } else { silence.min(sent.created + config.delivery_timeout) }
         });
-        sent.chain(deadline).chain(retry).chain(linger).min()
+        sent.chain(deadline).chain(retry).chain(linger.filter(|at| *at > now)).min()
     }
 
     /// Ends everything: the records' answers, in order.

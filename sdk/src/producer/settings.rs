@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ottla_broker_core::api::Acks;
-use ottla_broker_core::record::Compression;
+use ottla_broker_core::record::{Builder, BuilderOptions, Compression, Flags};
 use serde::Deserialize;
 
 use super::builder::not_one_of;
@@ -137,6 +137,15 @@ impl Config {
                 "max_unacked_bytes",
                 format!("{} is less than one batch (`batch_bytes`, {})", self.max_unacked_bytes, self.batch_bytes),
             );
+        }
+        let mut probe = Builder::new(BuilderOptions {
+            compression: self.compression,
+            level: self.compression_level,
+            capacity: 128,
+        });
+        let probed = probe.append(0, None, Some(b"probe"), &[]).and_then(|_| probe.finish(None, Flags::default()));
+        if let Err(error) = probed {
+            return refuse("compression", error.to_string());
         }
         if self.request_timeout.is_zero() {
             return refuse("request_timeout", "it is zero".to_owned());

@@ -128,10 +128,10 @@ impl Shared {
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.parts.env.wall_ms());
         let mut state = self.state();
         let placed = match refused {
-            Some(error) => Err((error, record)),
-            None if state.knows(record.topic.as_str()) => {
-                state.append(&record, reserved, timestamp_ms, &self.parts).map_err(|error| (error, record))
-            }
+            Some(error) => Err(NotEnqueued { error, record: Box::new(record) }),
+            None if state.knows(record.topic.as_str()) => state
+                .append(&record, reserved, timestamp_ms, &self.parts)
+                .map_err(|error| NotEnqueued { error, record: Box::new(record) }),
             None => state.load(record, reserved, timestamp_ms, &self.parts).map(|(completion, first)| {
                 if let Some(topic) = first {
                     self.later(self.load_in_background(topic));
@@ -146,9 +146,9 @@ impl Shared {
         }
         match placed {
             Ok(Placed { completion, index }) => Ok(Delivery::new(completion, index, timestamp_ms)),
-            Err((error, record)) => {
+            Err(refused) => {
                 self.budget.give_back(reserved);
-                Err(NotEnqueued { error, record: Box::new(record) })
+                Err(refused)
             }
         }
     }
@@ -352,9 +352,7 @@ impl Shared {
             settlement.tell();
             room += settlement.reserved;
         }
-        if !is_planted("unacked-bytes-unbounded") {
-            self.budget.give_back(room);
-        }
+        self.budget.give_back(room);
         for settlement in settled {
             self.barrier.remove(settlement.number);
         }

@@ -1,9 +1,11 @@
 //! Everything of a producer that is under its one lock: topics, partitions, and who has something to send.
 
+mod topics;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
 
-use ottla_broker_core::api::{ProducerIdentity, TopicMetadata};
+use ottla_broker_core::api::ProducerIdentity;
 use ottla_broker_core::env::{Env, Moment};
 use ottla_broker_core::record::{Builder, HeaderRef};
 use ottla_broker_core::{BrokerId, TopicName, TopicPartition};
@@ -208,10 +210,15 @@ impl State {
             self.lists.entry(leader).or_default().push_back(index);
             news = true;
         }
-        if partition.leader.is_none() && self.stale.insert(partition.name.topic.clone()) {
+        let pausing = partition.retry_at.is_some_and(|at| at > now);
+        if partition.leader.is_none()
+            && partition.has_waiting()
+            && !pausing
+            && self.stale.insert(partition.name.topic.clone())
+        {
             news = true;
         }
-        let next = partition.next_look(&parts.config);
+        let next = partition.next_look(now, &parts.config);
         if let Some(next) = next
             && partition.timer.is_none_or(|timer| next < timer)
         {
@@ -403,123 +410,6 @@ impl State {
         }
     }
 
-    /// Keeps a record until its topic is known. Whether that is the topic's first.
-    pub(super) fn load(
-        &mut self,
-        record: Record,
-        reserved: usize,
-        timestamp_ms: i64,
-        parts: &Parts,
-    ) -> Result<(Arc<Completion>, Option<TopicName>), (Error, Record)> {
-        if let Some(ended) = &self.ended {
-            return Err((ended.clone(), record));
-        }
-        let name = match TopicName::new(record.topic.as_str()) {
-            Ok(name) => name,
-            Err(error) => return Err((error.into(), record)),
-        };
-        let completion = Arc::new(Completion::new(Arc::clone(&parts.reports), Weak::clone(&parts.producer)));
-        completion.seal(1);
-        let number = parts.barrier.add();
-        let waiting = self.loading.entry(name.as_str().to_owned()).or_default();
-        let first = waiting.is_empty().then_some(name);
-        waiting.push(Loading { record, reserved, timestamp_ms, completion: Arc::clone(&completion), number });
-        Ok((completion, first))
-    }
-
-    /// The topic's partitions and leaders, as a broker told them. Records that waited for it take their places.
-    pub(super) fn install(&mut self, metadata: &TopicMetadata, parts: &Parts) -> (Vec<Settlement>, Vec<u64>) {
-        let mut settled = Vec::new();
-        let mut placed = Vec::new();
-        if self.ended.is_some() || metadata.partitions.is_empty() {
-            return (settled, placed);
-        }
-        let topic = self.topics.entry(metadata.name.clone()).or_insert_with(|| Topic {
-            name: metadata.name.clone(),
-            partitions: Vec::new(),
-            available: Vec::new(),
-            sticky: 0,
-            ordinal: 0,
-        });
-        let new = topic.partitions.is_empty();
-        for told in metadata.partitions.iter().skip(topic.partitions.len()) {
-            topic.partitions.push(self.partitions.len());
-            let name = TopicPartition::new(metadata.name.clone(), told.partition);
-            self.partitions.push(Partition::new(name, told.leader));
-        }
-        topic.available.clear();
-        for (&index, told) in topic.partitions.iter().zip(metadata.partitions.iter()) {
-            if let Some(partition) = self.partitions.get_mut(index) {
-                if partition.leader != told.leader {
-                    // It leaves the old leader's list when that is gone through.
-                    partition.leader = told.leader;
-                    if std::mem::take(&mut partition.listed) {
-                        self.lists.values_mut().for_each(|list| list.retain(|&listed| listed != index));
-                    }
-                    partition.retry_at = None;
-                }
-                topic.available.extend(told.leader.map(|_| told.partition));
-            }
-        }
-        if topic.available.is_empty() {
-            topic.available.extend((0..).take(topic.partitions.len()));
-        }
-        if new || !topic.available.contains(&topic.sticky) {
-            topic.move_on(&parts.env);
-        }
-        for index in topic.partitions.clone() {
-            // A partition without a leader asks again after its pause, not at once.
-            let leaderless = self.partitions.get_mut(index).filter(|partition| partition.leader.is_none());
-            if let Some(partition) = leaderless {
-                if partition.has_waiting() {
-                    partition.unreachable(parts.env.now(), parts.env.random_u64());
-                    self.look_later(index, parts);
-                }
-            } else {
-                self.look_at(index, parts);
-            }
-        }
-        for loading in self.loading.remove(metadata.name.as_str()).unwrap_or_default() {
-            let Loading { record, reserved, timestamp_ms, completion, number } = &loading;
-            let put = self
-                .choose(record, parts)
-                .and_then(|index| self.put(index, record, *reserved, *timestamp_ms, parts, Some(completion)));
-            match put {
-                Ok(_) => placed.push(*number),
-                Err(error) => settled.push(loading.failed(error)),
-            }
-        }
-        (settled, placed)
-    }
-
-    /// The topic's metadata could not be had: who waits for a leader asks again after a pause.
-    pub(super) fn not_refreshed(&mut self, topic: &str, parts: &Parts) {
-        let Some(topic) = self.topics.get(topic) else { return };
-        for index in topic.partitions.clone() {
-            let leaderless = self.partitions.get_mut(index).filter(|partition| partition.leader.is_none());
-            if let Some(partition) = leaderless.filter(|partition| partition.has_waiting()) {
-                partition.unreachable(parts.env.now(), parts.env.random_u64());
-                self.look_later(index, parts);
-            }
-        }
-    }
-
-    fn look_later(&mut self, index: Index, parts: &Parts) {
-        let Some(partition) = self.partitions.get_mut(index) else { return };
-        if let Some(next) = partition.next_look(&parts.config) {
-            if let Some(timer) = partition.timer.replace(next) {
-                self.timers.remove(&(timer, index));
-            }
-            self.timers.insert((next, index));
-        }
-    }
-
-    /// The topic cannot be had: its waiting records fail.
-    pub(super) fn not_loaded(&mut self, topic: &str, error: &Error) -> Vec<Settlement> {
-        let waiting = self.loading.remove(topic).unwrap_or_default();
-        waiting.into_iter().map(|loading| loading.failed(error.clone())).collect()
-    }
-
     /// How many records have no answer.
     pub(super) fn records(&self) -> u64 {
         let of = |partition: &Partition| {
@@ -529,27 +419,5 @@ impl State {
         };
         let loading: usize = self.loading.values().map(Vec::len).sum();
         self.partitions.iter().map(of).sum::<u64>() + loading as u64
-    }
-}
-
-impl Topic {
-    /// Keyless records go elsewhere from here on.
-    fn move_on(&mut self, env: &Env) {
-        // One of the others, if there are others (KIP-480).
-        let others = self.available.iter().filter(|&&partition| partition != self.sticky).count();
-        let nth = usize::try_from(env.random_below(others as u64)).unwrap_or(0);
-        let next = self.available.iter().copied().filter(|&partition| partition != self.sticky).nth(nth);
-        self.sticky = next.or_else(|| self.available.first().copied()).unwrap_or(0);
-    }
-}
-
-impl Loading {
-    fn failed(self, error: Error) -> Settlement {
-        Settlement {
-            number: self.number,
-            segments: vec![super::batch::Segment { completion: self.completion, first: 0, count: 1 }],
-            reserved: self.reserved,
-            result: Err(error),
-        }
     }
 }

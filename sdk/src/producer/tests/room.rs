@@ -1,0 +1,207 @@
+//! Back-pressure (invariant 10), flush, close and drop.
+
+use futures::{FutureExt, SinkExt};
+
+use super::*;
+
+fn hold() -> impl Iterator<Item = Act> {
+    (0..10_000).map(|_| Act::Hold(Box::new(Act::Apply)))
+}
+
+/// Room for four records of 204 bytes (and one batch).
+fn tight(fake: &Fake) -> ProducerBuilder {
+    fake.builder().batch_bytes(1_024).max_unacked_bytes(1_024)
+}
+
+fn padded(n: usize) -> Record {
+    record(format!("{n:0>164}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn unacknowledged_bytes_stay_within_their_bound() {
+    let fake = Fake::new(1).topic("t", 1);
+    let producer = warm(tight(&fake)).await;
+    fake.script(hold());
+    let mut taken = 0;
+    let refused = loop {
+        match producer.try_enqueue(padded(taken)) {
+            Ok(delivery) => drop(delivery),
+            Err(refused) => break refused,
+        }
+        taken += 1;
+        assert!(taken < 100, "no end to it");
+    };
+    assert_eq!(taken, 1_024 / padded(0).reserved_bytes());
+    assert!(matches!(refused.error, Error::Full { limit: 1_024, .. }) && refused.error.is_retriable());
+    assert_eq!(*refused.record, padded(taken), "the record comes back");
+    assert!(producer.unacked_bytes() <= 1_024);
+    let waits = producer.enqueue(padded(9)).now_or_never();
+    assert!(waits.is_none());
+    settle().await;
+    fake.release_all();
+    producer.flush().await.unwrap();
+    assert_eq!(producer.unacked_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_room_is_first_come_first_served_and_leaves_nothing_when_cancelled() {
+    let fake = Fake::new(2).topic("t", 1);
+    let producer = warm(tight(&fake)).await;
+    let permit = producer.reserve(1_024).await.unwrap();
+    let mut first = Box::pin(producer.reserve(800));
+    let mut cancelled = Box::pin(producer.reserve(100));
+    let mut last = Box::pin(producer.reserve(200));
+    for waiting in [&mut first, &mut cancelled, &mut last] {
+        assert!(waiting.as_mut().now_or_never().is_none());
+    }
+    drop(cancelled);
+    drop(permit);
+    let first = first.await.unwrap();
+    let last = last.await.unwrap();
+    assert_eq!(producer.unacked_bytes(), 1_000);
+    drop((first, last));
+    assert_eq!(producer.unacked_bytes(), 0);
+    assert!(matches!(producer.reserve(2_000).await, Err(Error::Config { setting: "max_unacked_bytes", .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_dropped_while_it_waits_for_room_is_not_sent() {
+    let fake = Fake::new(3).topic("t", 1);
+    let producer = warm(tight(&fake)).await;
+    let permit = producer.reserve(1_024).await.unwrap();
+    let mut send = Box::pin(producer.send(padded(1)));
+    assert!(send.as_mut().now_or_never().is_none());
+    drop(send);
+    drop(permit);
+    producer.send(padded(2)).await.unwrap();
+    assert_eq!(fake.log("t", 0).len(), 1);
+    assert_eq!(producer.unacked_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_gives_back_what_its_record_does_not_need() {
+    let fake = Fake::new(4).topic("t", 1);
+    let producer = warm(tight(&fake)).await;
+    fake.script(hold());
+    let delivery = producer.reserve(900).await.unwrap().enqueue(record("a")).unwrap();
+    assert_eq!(producer.unacked_bytes(), record("a").reserved_bytes());
+    let other = producer.reserve(900).await.unwrap();
+    let refused = producer.reserve(10).await.unwrap().enqueue(padded(1)).unwrap_err();
+    assert!(matches!(refused.error, Error::PermitTooSmall { reserved: 10, .. }), "{refused}");
+    drop(other);
+    fake.release_all();
+    delivery.await.unwrap();
+    assert_eq!(producer.unacked_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_and_flush_wait_for_the_acknowledgement() {
+    let fake = Fake::new(5).topic("t", 1);
+    let producer = warm(fake.builder()).await;
+    fake.script(hold());
+    let mut send = Box::pin(producer.send(record("a")));
+    assert!(send.as_mut().now_or_never().is_none());
+    settle().await;
+    let mut flush = Box::pin(producer.flush());
+    assert!(flush.as_mut().now_or_never().is_none());
+    settle().await;
+    assert!(flush.as_mut().now_or_never().is_none(), "the batch is in flight");
+    // What comes after the call is not the call's.
+    let later = producer.try_enqueue(record("b")).unwrap();
+    fake.release(0);
+    send.await.unwrap();
+    flush.await.unwrap();
+    assert!(!later.is_answered());
+    settle().await;
+    fake.release_all();
+    later.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn flush_tells_what_dropped_deliveries_did_not() {
+    let fake = Fake::new(6).topic("t", 1);
+    let producer = warm(fake.builder()).await;
+    fake.script([Act::Say(ottla_broker_core::api::ErrorCode::InvalidTimestamp)]);
+    let mut deliveries = enqueue_now(&producer, 5);
+    let kept = deliveries.pop().unwrap();
+    drop(deliveries);
+    let error = producer.flush().await.unwrap_err();
+    assert!(matches!(&error, Error::Undelivered { failed: 4, .. }), "{error}");
+    assert!(error.to_string().contains("t-0"), "{error}");
+    kept.await.unwrap_err();
+    producer.flush().await.unwrap();
+    // A delivery that is dropped after its answer came, unseen.
+    fake.script([Act::Say(ottla_broker_core::api::ErrorCode::InvalidTimestamp)]);
+    let late = producer.enqueue(record("x")).await.unwrap();
+    settle().await;
+    assert!(late.is_answered());
+    drop(late);
+    assert!(matches!(producer.flush().await, Err(Error::Undelivered { failed: 1, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_flushes_and_then_refuses() {
+    let fake = Fake::new(7).topic("t", 1);
+    let producer = warm(fake.builder().linger(Duration::from_secs(20))).await;
+    let delivery = producer.enqueue(record("a")).await.unwrap();
+    producer.close(Duration::from_secs(5)).await.unwrap();
+    delivery.await.unwrap();
+    for error in [
+        producer.send(record("b")).await.unwrap_err(),
+        producer.try_enqueue(record("b")).unwrap_err().error,
+        producer.close(Duration::ZERO).await.unwrap_err(),
+        producer.reserve(1).await.map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::Closed { in_doubt: false }), "{error}");
+    }
+    assert_eq!(fake.log("t", 0), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_is_bounded_and_says_what_was_left() {
+    let fake = Fake::new(8).topic("t", 1);
+    let producer = warm(fake.builder()).await;
+    fake.script(hold());
+    let sent = enqueue_now(&producer, 3);
+    settle().await;
+    let queued = enqueue_now(&producer, 2);
+    let error = producer.close(Duration::from_secs(1)).await.unwrap_err();
+    assert!(matches!(error, Error::LeftBehind { records: 5, .. }), "{error}");
+    for delivery in sent {
+        assert!(matches!(delivery.await, Err(Error::Closed { in_doubt: true })));
+    }
+    for delivery in queued {
+        assert!(matches!(delivery.await, Err(Error::Closed { in_doubt: false })));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_last_clone_answers_everyone_and_ends_the_task() {
+    let fake = Fake::new(9).topic("t", 1);
+    let producer = warm(fake.builder()).await;
+    fake.script(hold());
+    let delivery = producer.enqueue(record("a")).await.unwrap();
+    settle().await;
+    let shared = Arc::downgrade(&producer.handle.shared);
+    let clone = producer.clone();
+    drop(producer);
+    settle().await;
+    assert!(!delivery.is_answered(), "a clone is left");
+    drop(clone);
+    assert!(matches!(delivery.await, Err(Error::Closed { in_doubt: true })));
+    settle().await;
+    assert!(shared.upgrade().is_none(), "the task is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_waits_for_room_and_keeps_the_order() {
+    let fake = Fake::new(10).topic("t", 1);
+    let producer = tight(&fake).build().await.unwrap();
+    let mut sink = producer.sink();
+    for n in 0..50 {
+        sink.send(padded(n)).await.unwrap();
+    }
+    sink.close().await.unwrap();
+    let expected: Vec<_> = (0..50).map(|n| format!("{n:0>164}")).collect();
+    assert_eq!(fake.log("t", 0), expected);
+}
