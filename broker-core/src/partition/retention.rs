@@ -65,7 +65,11 @@ impl Partition {
     /// Forgets idempotent producers that have not written for `expiration`
     /// (`producer.id.expiration.ms`). Returns how many.
     pub fn expire_producers(&self, now_ms: i64, expiration: Duration) -> usize {
-        self.derived().producers.expire(now_ms, expiration)
+        let mut derived = self.derived();
+        let expired = derived.producers.expire(now_ms, expiration);
+        let left = derived.producers.len();
+        derived.share.set(left);
+        expired
     }
 
     /// Where the batches end that are too old.

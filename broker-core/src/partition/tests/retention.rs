@@ -164,7 +164,7 @@ async fn a_trim_that_the_index_missed_does_not_make_retention_delete_more() {
         } else {
             // A crash after the trim: the snapshot that is left is of before it.
             partition.close().await.unwrap();
-            (partition, log) = world.open().await;
+            partition = world.open().await.0;
             partition.delete_records(Offset(8)).await.unwrap();
             (partition, log) = world.open().await;
             assert_eq!(partition.size_in_bytes(), 2 * size);
