@@ -41,6 +41,7 @@ use crate::ids::{BrokerId, PartitionId, TopicName};
 use crate::log;
 use crate::metadata::{Command, Decision, Image, Registration, TopicElections, Writer};
 use crate::planted::is_planted;
+use crate::producer::Budget;
 use producer_ids::ProducerIds;
 use repair::Repair;
 use routes::Routes;
@@ -70,6 +71,8 @@ pub struct Broker {
     /// Logs of deleted topics that are still to be removed.
     doomed: std::sync::Mutex<Vec<PartitionId>>,
     producer_ids: ProducerIds,
+    /// Over all partitions.
+    producers: Arc<Budget>,
     repair: Repair,
     /// Another broker has registered under this id.
     superseded: AtomicBool,
@@ -127,6 +130,7 @@ impl Broker {
             unsettled: std::sync::Mutex::default(),
             doomed: std::sync::Mutex::new(orphans),
             producer_ids: ProducerIds::default(),
+            producers: Budget::new(config.producer_id_limit()),
             repair: Repair::default(),
             superseded: AtomicBool::new(false),
             fetches: AtomicUsize::new(0),
@@ -182,6 +186,12 @@ impl Broker {
     #[must_use]
     pub fn is_superseded(&self) -> bool {
         self.superseded.load(Ordering::Acquire)
+    }
+
+    /// How many idempotent producers its partitions remember; `producer.id.limit` bounds it.
+    #[must_use]
+    pub fn remembered_producers(&self) -> usize {
+        self.producers.used()
     }
 
     fn routes(&self) -> Arc<Routes> {

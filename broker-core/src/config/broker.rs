@@ -30,6 +30,7 @@ pub struct BrokerConfig {
     auto_create_topics: bool,
     retention_check_interval: Duration,
     producer_id_expiration: Duration,
+    producer_id_limit: usize,
     topic_defaults: TopicConfig,
 }
 
@@ -44,6 +45,7 @@ impl Default for BrokerConfig {
             auto_create_topics: false,
             retention_check_interval: Duration::from_mins(5),
             producer_id_expiration: Duration::from_hours(24),
+            producer_id_limit: 1_000_000,
             topic_defaults: TopicConfig::default(),
         }
     }
@@ -92,6 +94,9 @@ impl BrokerConfig {
             }
             "log.retention.check.interval.ms" => self.retention_check_interval = millis(definition.number(value)?),
             "num.partitions" => self.num_partitions = narrow(definition.number(value)?),
+            "producer.id.limit" => {
+                self.producer_id_limit = usize::try_from(definition.number(value)?).unwrap_or(usize::MAX);
+            }
             _ => self.producer_id_expiration = millis(definition.number(value)?),
         }
         Ok(())
@@ -143,6 +148,12 @@ impl BrokerConfig {
     #[must_use]
     pub const fn producer_id_expiration(&self) -> Duration {
         self.producer_id_expiration
+    }
+
+    /// `producer.id.limit`.
+    #[must_use]
+    pub const fn producer_id_limit(&self) -> usize {
+        self.producer_id_limit
     }
 
     /// The configs of a topic that sets none.
