@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -43,7 +44,12 @@ pub(super) struct Shared {
     submitting: Mutex<()>,
     /// What was submitted by someone else than the sender, who waits for its answer.
     pub(super) inbox: Mutex<Vec<BoxFuture<'static, Event>>>,
+    /// There is something new to look at.
     pub(super) wake: Notify,
+    /// There is something that the sender must look at even while it paces itself.
+    pub(super) prompt: Notify,
+    /// What can go must not wait for the sender's pace.
+    pub(super) hurry: AtomicBool,
 }
 
 /// Something that the sender waited for.
@@ -95,15 +101,13 @@ impl Shared {
             submitting: Mutex::new(()),
             inbox: Mutex::default(),
             wake: Notify::new(),
+            prompt: Notify::new(),
+            hurry: AtomicBool::new(false),
         })
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn knows(&self, topic: &str) -> bool {
-        self.state().knows(topic)
     }
 
     /// Refuses a record that no batch and no budget can hold; else says what it takes of the budget.
@@ -124,31 +128,54 @@ impl Shared {
 
     /// Enqueues a record that has its room. On failure the room goes back.
     pub(super) fn enqueue_reserved(&self, record: Record, reserved: usize) -> Result<Delivery, NotEnqueued> {
-        let refused = self.admissible(&record, reserved).err();
+        // With a permit, the record may be larger than what was reserved for it.
+        if let Err(error) = self.admissible(&record, reserved) {
+            self.budget.give_back(reserved);
+            return Err(NotEnqueued { error, record: Box::new(record) });
+        }
+        let record = match self.enqueue_known(record, reserved) {
+            Ok(placed) => return placed,
+            Err(record) => *record,
+        };
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.parts.env.wall_ms());
-        let mut state = self.state();
-        let placed = match refused {
-            Some(error) => Err(NotEnqueued { error, record: Box::new(record) }),
-            None if state.knows(record.topic.as_str()) => state
-                .append(&record, reserved, timestamp_ms, &self.parts)
-                .map_err(|error| NotEnqueued { error, record: Box::new(record) }),
-            None => state.load(record, reserved, timestamp_ms, &self.parts).map(|(completion, first)| {
+        let loading = self.state().load(record, reserved, timestamp_ms, &self.parts);
+        match loading {
+            Ok((completion, first)) => {
                 if let Some(topic) = first {
                     self.later(self.load_in_background(topic));
                 }
-                Placed { completion, index: 0 }
-            }),
-        };
-        let news = std::mem::take(&mut state.news);
-        drop(state);
-        if news {
-            self.wake.notify_one();
-        }
-        match placed {
-            Ok(Placed { completion, index }) => Ok(Delivery::new(completion, index, timestamp_ms)),
+                Ok(Delivery::new(completion, 0, timestamp_ms))
+            }
             Err(refused) => {
                 self.budget.give_back(reserved);
                 Err(refused)
+            }
+        }
+    }
+
+    /// Enqueues an admissible record that has its room, if its topic is known: else the record comes back,
+    /// and the room stays taken.
+    pub(super) fn enqueue_known(
+        &self,
+        record: Record,
+        reserved: usize,
+    ) -> Result<Result<Delivery, NotEnqueued>, Box<Record>> {
+        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.parts.env.wall_ms());
+        let mut state = self.state();
+        let placed = state.append(&record, reserved, timestamp_ms, &self.parts);
+        let (news, full) = (std::mem::take(&mut state.news), std::mem::take(&mut state.full));
+        drop(state);
+        if full {
+            self.hurry();
+        } else if news {
+            self.wake.notify_one();
+        }
+        match placed {
+            Ok(Some(Placed { completion, index })) => Ok(Ok(Delivery::new(completion, index, timestamp_ms))),
+            Ok(None) => Err(Box::new(record)),
+            Err(error) => {
+                self.budget.give_back(reserved);
+                Ok(Err(NotEnqueued { error, record: Box::new(record) }))
             }
         }
     }
@@ -213,16 +240,40 @@ impl Shared {
                 return;
             }
         }
-        self.wake.notify_one();
+        self.hurry();
     }
 
-    /// Submits all that can go. Whether there was anything.
-    pub(super) fn submit_all(&self) -> bool {
+    /// Has the sender send what can go, whatever its pace.
+    pub(super) fn hurry(&self) {
+        self.hurry.store(true, Ordering::Release);
+        self.prompt.notify_one();
+    }
+
+    /// Waits for room for a record.
+    pub(super) async fn take_room(&self, bytes: u32) -> Result<(), Error> {
+        match self.budget.try_take(bytes) {
+            Err(Error::Full { .. }) => {
+                // Room comes from what is sent.
+                self.hurry();
+                self.budget.take(bytes).await
+            }
+            taken => taken,
+        }
+    }
+
+    /// Submits what can go: batches that are sealed until there are none left, open ones once. Whether
+    /// there was anything.
+    pub(super) fn submit_round(&self) -> bool {
         let _turn = self.submitting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut any = false;
         loop {
-            let Some(broker) = self.state().next_broker() else { return any };
-            self.submit(broker);
+            let brokers = self.state().ready_brokers(any);
+            if brokers.is_empty() {
+                return any;
+            }
+            for &broker in &brokers {
+                self.submit(broker);
+            }
             any = true;
         }
     }
@@ -295,7 +346,7 @@ impl Shared {
     /// Leaves something to wait for to the sender.
     pub(super) fn later(&self, event: BoxFuture<'static, Event>) {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-        self.wake.notify_one();
+        self.prompt.notify_one();
     }
 
     pub(super) fn unreachable(&self, broker: BrokerId, error: &api::Error) {
@@ -399,7 +450,7 @@ impl Shared {
         if !self.parts.config.linger.is_zero() {
             self.state().force(&self.parts);
         }
-        self.wake.notify_one();
+        self.hurry();
         if is_planted("flush-ignores-in-flight") {
             return;
         }
@@ -445,7 +496,7 @@ impl Shared {
         self.settle(settled);
         self.state().stopped = true;
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.wake.notify_one();
+        self.prompt.notify_one();
         left
     }
 }
