@@ -8,19 +8,23 @@
 //! - A commit is one record that is appended, awaited and remembered. Its limit: one record of that size,
 //!   produced alone and awaited, through the same broker. Each size has ten times the idle groups of the one
 //!   before: the rate should not know.
-//! - A rebalance asks each member to join and to sync, twice over for a leader that comes back. Its limit: two
+//! - A rebalance has each member join and sync, the leader first and each in a task. Its limit: two
 //!   heartbeats a member, which is what as many calls cost that have nothing to decide.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a bench: it reads the clock, prints, and may panic"
 )]
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use ottla_backends::memory;
 use ottla_broker_core::api::group::{
     Assignment, CONSUMER, FindCoordinator, Generation, GroupId, GroupProtocol, Heartbeat, JoinGroup, JoinedGroup,
@@ -59,7 +63,9 @@ fn main() {
 
 async fn start(partitions: i32) -> (Arc<Broker>, Task) {
     let env = Env::system();
-    let broker = Broker::start(BrokerConfig::default(), memory::backend(), env.clone()).await.unwrap();
+    // All of the first members find each other in one generation.
+    let config = BrokerConfig::default().with("group.initial.rebalance.delay.ms", 500).unwrap();
+    let broker = Broker::start(config, memory::backend(), env.clone()).await.unwrap();
     let kept = Arc::clone(&broker);
     let keeper = env.spawn("keeper", async move { kept.run_housekeeping().await });
     let topic = CreateTopic {
@@ -153,13 +159,15 @@ async fn join_by_name(broker: &Broker, member: Option<&JoinedGroup>) -> JoinedGr
     loop {
         match broker.join_group(request.clone()).await {
             Ok(joined) => return joined,
-            Err(refused) if refused.error.code == ErrorCode::MemberIdRequired => request.member = refused.member,
-            Err(refused) => assert_eq!(refused.error.code, ErrorCode::RebalanceInProgress, "{refused}"),
+            Err(refused) => {
+                assert_eq!(refused.error.code, ErrorCode::MemberIdRequired, "{refused}");
+                request.member = refused.member;
+            }
         }
     }
 }
 
-async fn sync(broker: &Broker, joined: &JoinedGroup, partitions: i32) -> bool {
+async fn sync(broker: &Broker, joined: &JoinedGroup, partitions: i32) {
     let share = |nth: usize| {
         let (nth, members) = (nth as i32, joined.members.len() as i32);
         let partitions = (nth * partitions / members..(nth + 1) * partitions / members).collect();
@@ -176,34 +184,24 @@ async fn sync(broker: &Broker, joined: &JoinedGroup, partitions: i32) -> bool {
         protocol: Some("range".into()),
         assignments: assignments.collect(),
     };
-    match broker.sync_group(request).await {
-        Ok(synced) => {
-            assert!(!synced.assignment.is_empty());
-            true
-        }
-        Err(error) => {
-            assert_eq!(error.code, ErrorCode::RebalanceInProgress, "{error}");
-            false
-        }
-    }
+    let synced = broker.sync_group(request).await.unwrap();
+    assert!(!synced.assignment.is_empty());
 }
 
-/// Everybody joins, from wherever they are, until all have a share of one generation.
+/// Everybody joins and syncs; who asks first is the leader, whose question starts a rebalance of a stable group.
 async fn rebalance(broker: &Arc<Broker>, members: Vec<Option<JoinedGroup>>, partitions: i32) -> Vec<JoinedGroup> {
-    let tasks = members.into_iter().map(|member| {
+    let mut tasks = Vec::with_capacity(members.len());
+    for (nth, member) in members.into_iter().enumerate() {
         let broker = Arc::clone(broker);
-        tokio::spawn(async move {
-            let mut member = member;
-            loop {
-                let joined = join_by_name(&broker, member.as_ref()).await;
-                if sync(&broker, &joined, partitions).await {
-                    return joined;
-                }
-                member = Some(joined);
-            }
-        })
-    });
-    let tasks: Vec<_> = tasks.collect();
+        let mut asked: Pin<Box<dyn Future<Output = JoinedGroup> + Send>> = Box::pin(async move {
+            let joined = join_by_name(&broker, member.as_ref()).await;
+            sync(&broker, &joined, partitions).await;
+            joined
+        });
+        // A question is taken when it is first polled.
+        assert!(nth > 0 || (&mut asked).now_or_never().is_none(), "the leader waits for nobody");
+        tasks.push(tokio::spawn(asked));
+    }
     let mut joined = Vec::with_capacity(tasks.len());
     for task in tasks {
         joined.push(task.await.unwrap());
@@ -223,18 +221,10 @@ async fn heartbeats(broker: &Broker, members: &[JoinedGroup]) {
     }
 }
 
-/// As the SDK's members do when someone is told to rejoin: all come back, the leader first.
 async fn rebalances(count: usize, partitions: i32, rounds: usize) {
     let (broker, keeper) = start(partitions).await;
     let mut members = rebalance(&broker, vec![None; count], partitions).await;
-    loop {
-        // The first ones may have had a generation of their own: all come once more until none is missing.
-        let generations: std::collections::BTreeSet<_> = members.iter().map(|member| member.generation).collect();
-        if generations.len() == 1 {
-            break;
-        }
-        members = rebalance(&broker, members.into_iter().map(Some).collect(), partitions).await;
-    }
+    assert!(members.iter().all(|member| member.generation == members[0].generation), "not one group");
     let (mut limit, mut millis, mut per_member, mut cpu) =
         (Samples::default(), Samples::default(), Samples::default(), Samples::default());
     for round in 0..=rounds {
