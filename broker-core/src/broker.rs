@@ -18,6 +18,7 @@ mod adopt;
 mod close;
 mod configs;
 mod discovery;
+mod groups;
 mod housekeeping;
 mod peer;
 mod produce;
@@ -42,6 +43,7 @@ use crate::log;
 use crate::metadata::{Command, Decision, Image, Registration, TopicElections, Writer};
 use crate::planted::is_planted;
 use crate::producer::Budget;
+use groups::Groups;
 use producer_ids::ProducerIds;
 use repair::Repair;
 use routes::Routes;
@@ -74,6 +76,7 @@ pub struct Broker {
     /// Over all partitions.
     producers: Arc<Budget>,
     repair: Repair,
+    groups: Groups,
     /// Another broker has registered under this id.
     superseded: AtomicBool,
     /// Counts fetches, to begin each with another partition.
@@ -132,6 +135,7 @@ impl Broker {
             producer_ids: ProducerIds::default(),
             producers: Budget::new(config.producer_id_limit()),
             repair: Repair::default(),
+            groups: Groups::default(),
             superseded: AtomicBool::new(false),
             fetches: AtomicUsize::new(0),
             housekeeping: Mutex::new(()),

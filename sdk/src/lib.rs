@@ -62,13 +62,16 @@ pub mod producer;
 pub mod reader;
 mod record;
 
-pub use admin::{Admin, NewTopic};
+pub use admin::{Admin, GroupDescription, GroupLag, MemberDescription, NewTopic};
 pub use client::{Builder as ClientBuilder, Client};
-pub use cluster::{Cluster, ClusterAdmin};
+pub use cluster::{Cluster, ClusterAdmin, ClusterGroups};
 pub use codec::{Json, Raw, Utf8};
 pub use context::Context;
 pub use error::Error;
 pub use metadata::MetadataCache;
+pub use ottla_broker_core::api::group::{
+    CommittedOffset, Generation, GroupId, GroupState, InstanceId, ListedGroup, MemberId, Subscription,
+};
 pub use ottla_broker_core::api::{Acks, ErrorCode, IsolationLevel, OffsetSpec};
 pub use ottla_broker_core::broker::Broker;
 pub use ottla_broker_core::env::Env;
