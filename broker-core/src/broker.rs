@@ -18,6 +18,7 @@ mod adopt;
 mod close;
 mod configs;
 mod discovery;
+mod groups;
 mod housekeeping;
 mod peer;
 mod produce;
@@ -41,6 +42,7 @@ use crate::ids::{BrokerId, PartitionId, TopicName};
 use crate::log;
 use crate::metadata::{Command, Decision, Image, Registration, TopicElections, Writer};
 use crate::planted::is_planted;
+use groups::Groups;
 use producer_ids::ProducerIds;
 use repair::Repair;
 use routes::Routes;
@@ -71,6 +73,7 @@ pub struct Broker {
     doomed: std::sync::Mutex<Vec<PartitionId>>,
     producer_ids: ProducerIds,
     repair: Repair,
+    groups: Groups,
     /// Another broker has registered under this id.
     superseded: AtomicBool,
     /// Counts fetches, to begin each with another partition.
@@ -128,6 +131,7 @@ impl Broker {
             doomed: std::sync::Mutex::new(orphans),
             producer_ids: ProducerIds::default(),
             repair: Repair::default(),
+            groups: Groups::default(),
             superseded: AtomicBool::new(false),
             fetches: AtomicUsize::new(0),
             housekeeping: Mutex::new(()),

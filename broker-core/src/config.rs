@@ -7,12 +7,14 @@
 mod broker;
 mod definition;
 mod error;
+mod groups;
 mod table;
 mod topic;
 
 pub use broker::BrokerConfig;
 pub use definition::{Definition, Kind, Scope};
 pub use error::Error;
+pub use groups::GroupConfig;
 pub use table::{definitions, find};
 pub use topic::TopicConfig;
 

@@ -21,13 +21,12 @@
 //! - There is no task and no timer per group or member: one driver ([`GroupCoordinator::run`]) sleeps until the
 //!   earliest deadline of all.
 
-mod config;
 mod group;
 mod placement;
 mod runtime;
 mod shard;
 
-pub use config::GroupConfig;
+pub use crate::config::GroupConfig;
 pub use placement::partition_for;
 pub use runtime::{Commit, GroupCoordinator, LedPartition, ShardAppend, ShardLog};
 

@@ -53,7 +53,7 @@ mod record;
 
 pub use admin::{Admin, NewTopic};
 pub use client::{Builder as ClientBuilder, Client};
-pub use cluster::{Cluster, ClusterAdmin};
+pub use cluster::{Cluster, ClusterAdmin, ClusterGroups};
 pub use codec::{Json, Raw, Utf8};
 pub use context::Context;
 pub use error::Error;

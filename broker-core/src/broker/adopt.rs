@@ -47,6 +47,7 @@ impl Broker {
         }
         if !self.is_closed() {
             self.open_led().await;
+            self.follow_group_log();
             self.remove_doomed().await;
         }
         Ok(())
@@ -81,6 +82,9 @@ impl Broker {
             changed.push(name.clone());
         }
         gone.extend(before.filter_map(|deleted| topics.remove(&deleted.metadata.name)));
+        if !gone.is_empty() {
+            self.groups.topics_went();
+        }
         let gone: Vec<_> = gone.iter().flat_map(|route| &route.slots).collect();
         // Both lists before the swap: what is dropped after it is still on them.
         self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).extend(changed);
@@ -186,6 +190,7 @@ impl Broker {
 
     /// Leads nothing any more.
     async fn give_up_all(&self) {
+        self.groups.resign_all();
         for slot in self.routes().slots() {
             if let State::Leading(partition) = slot.replace(State::Idle) {
                 // Fenced by the broker that took over: what closing says of it is no news.

@@ -34,6 +34,7 @@ impl Broker {
         // No partition is opened after this: opening looks at `closed` under the lock.
         let adopting = self.adopting.lock().await;
         drop(adopting);
+        self.groups.resign_all();
         let superseded = self.is_superseded();
         let closing = self.led().into_iter().map(|partition| async move { partition.close().await });
         let closed: Vec<_> = futures::stream::iter(closing).buffer_unordered(AT_ONCE).collect().await;

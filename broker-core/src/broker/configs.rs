@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Broker;
+use super::groups::check_not_internal;
 use super::routes::unknown_topic;
 use crate::api::{AlterConfig, ConfigEntry, ConfigOp, ConfigResource, ConfigSource, Error, ErrorCode};
 use crate::config::{self, BrokerConfig, Definition, Scope, TopicConfig, definitions, find};
@@ -55,6 +56,7 @@ impl Broker {
                 }
                 commands.push(match resource {
                     ConfigResource::Topic(name) => {
+                        check_not_internal(name, "alter")?;
                         let topic = image.topic(name).ok_or_else(|| unknown_topic(name))?;
                         check_names(Scope::Topic, &changes)?;
                         TopicConfig::from_entries(&with(&topic.configs, &changes), &broker)?;

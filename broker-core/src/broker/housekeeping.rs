@@ -1,4 +1,4 @@
-//! What goes on while nobody asks: retention, forgetting producers, opening failed partitions again.
+//! What goes on while nobody asks: retention, forgetting producers, groups' timers, opening failed partitions again.
 
 use std::time::Duration;
 
@@ -28,6 +28,15 @@ impl Broker {
 
     async fn keep_house(&self) {
         let _turn = self.housekeeping.lock().await;
+        // The driver of the groups waits for nothing that the rest does.
+        let groups = std::pin::pin!(self.keep_groups());
+        let rounds = std::pin::pin!(self.keep_rounds());
+        match select(groups, rounds).await {
+            Either::Left(_) | Either::Right(_) => {}
+        }
+    }
+
+    async fn keep_rounds(&self) {
         let interval = self.config.retention_check_interval();
         let mut retention_due: Moment = self.env.now() + interval;
         let mut repair_due: Moment = self.env.now() + REPAIR_INTERVAL;
@@ -51,6 +60,7 @@ impl Broker {
         if let Err(error) = self.adopt().await {
             tracing::warn!(broker = %self.id(), %error, "the broker cannot follow its metadata");
         }
+        self.sweep_offsets().await;
     }
 
     /// Deletes what is older or larger than the topics' configs allow, and forgets producers that have

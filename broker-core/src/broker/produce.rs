@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::future::{Either, select};
 
 use super::Broker;
+use super::groups::check_not_internal;
 use crate::api::{Appended, Error, ErrorCode, ProducePartition, ProduceRequest, ProduceResponse};
 use crate::env::BoxFuture;
 use crate::ids::TopicPartition;
@@ -46,7 +47,8 @@ impl Broker {
         let mut waiting = false;
         let mut answers = Vec::with_capacity(request.partitions.len());
         for ProducePartition { partition, batch } in request.partitions {
-            let answer = match self.find(&routes, &partition) {
+            let found = check_not_internal(&partition.topic, "write to").and_then(|()| self.find(&routes, &partition));
+            let answer = match found {
                 Err(error) => Answer::Known(Err(error)),
                 Ok(found) => match found.append(batch, request.acks, origin).map(AppendPending::try_take) {
                     Ok(Ok(known)) => Answer::Known(known),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Broker;
+use super::groups::check_not_internal;
 use super::routes::Routes;
 use crate::api::{
     DeletedRecords, EpochEnd, Error, FetchPartition, FetchRequest, FetchResponse, IsolationLevel, ListedOffset,
@@ -147,7 +148,8 @@ impl Broker {
         let routes = self.routes();
         let mut answers = Vec::with_capacity(before.len());
         for (name, before) in before {
-            answers.push(match self.find(&routes, &name) {
+            let found = check_not_internal(&name.topic, "delete records of").and_then(|()| self.find(&routes, &name));
+            answers.push(match found {
                 Ok(partition) => {
                     let answer = partition.delete_records(before).await;
                     self.look_after(&partition);

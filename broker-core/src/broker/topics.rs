@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Broker;
+use super::groups::check_not_internal;
 use super::routes::unknown_topic;
 use crate::api::{CreateTopic, CreatedTopic, Error, ErrorCode};
 use crate::config::{BrokerConfig, TopicConfig};
@@ -26,20 +27,45 @@ impl Broker {
         topics: Vec<CreateTopic>,
         validate_only: bool,
     ) -> Result<Vec<Result<CreatedTopic, Error>>, Error> {
+        self.create(topics, validate_only, false).await
+    }
+
+    /// Creates topics of the broker's own.
+    ///
+    /// # Errors
+    /// As [`create_topics`](Self::create_topics).
+    pub(super) async fn create_internal_topics(
+        &self,
+        topics: Vec<CreateTopic>,
+    ) -> Result<Vec<Result<CreatedTopic, Error>>, Error> {
+        self.create(topics, false, true).await
+    }
+
+    async fn create(
+        &self,
+        topics: Vec<CreateTopic>,
+        validate_only: bool,
+        internal: bool,
+    ) -> Result<Vec<Result<CreatedTopic, Error>>, Error> {
         // Chance before the decision, which may have to be made again.
         let chances: Vec<_> =
             topics.iter().map(|topic| (self.new_topic_id(&topic.name), self.env.random_u64())).collect();
         let decide = |image: &Image| {
             let defaults = self.defaults(image)?;
             let mut creation = Creation::new(image, &defaults, &topics);
-            let answer = topics.iter().zip(&chances).map(|(topic, (id, chance))| creation.add(topic, *id, *chance));
+            let answer = topics.iter().zip(&chances).map(|(topic, (id, chance))| {
+                if !internal {
+                    check_not_internal(&topic.name, "create")?;
+                }
+                creation.add(topic, *id, *chance)
+            });
             let answer = answer.collect();
             Ok(Decision { commands: creation.commands, answer })
         };
         self.decide_or_try(validate_only, decide).await
     }
 
-    /// Deletes topics with their records. One answer each.
+    /// Deletes topics with their records and the offsets that groups committed. One answer each.
     ///
     /// # Errors
     /// What the metadata log failed with. For one topic: `UNKNOWN_TOPIC_OR_PARTITION`, `INVALID_REQUEST`
@@ -50,14 +76,18 @@ impl Broker {
             let mut seen = BTreeSet::new();
             let answer = names.iter().map(|name| {
                 once(&mut seen, name)?;
+                check_not_internal(name, "delete")?;
                 let topic = image.topic(name).ok_or_else(|| unknown_topic(name))?;
                 commands.push(Command::DeleteTopic { id: topic.metadata.id });
                 Ok(())
             });
-            let answer = answer.collect();
+            let answer: Vec<Result<(), Error>> = answer.collect();
             Ok(Decision { commands, answer })
         };
-        self.decide_or_try(false, decide).await
+        let answer = self.decide_or_try(false, decide).await?;
+        let deleted = names.iter().zip(&answer).filter(|(_, answer)| answer.is_ok()).map(|(name, _)| name.clone());
+        self.forget_offsets_of(&deleted.collect::<Vec<_>>()).await;
+        Ok(answer)
     }
 
     /// Raises topics' numbers of partitions to the totals given. One answer each.
@@ -77,6 +107,7 @@ impl Broker {
             let mut room = MAX_NEW_PARTITIONS;
             let answer = totals.iter().map(|(name, total)| {
                 once(&mut seen, name)?;
+                check_not_internal(name, "add partitions to")?;
                 let topic = image.topic(name).ok_or_else(|| unknown_topic(name))?;
                 let have = i32::try_from(topic.metadata.partitions.len()).unwrap_or(i32::MAX);
                 let more = usize::try_from(i64::from(*total) - i64::from(have)).unwrap_or(0);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::definition::{Definition, Scope};
 use super::error::Error;
+use super::groups::GroupConfig;
 use super::table::find;
 use super::topic::TopicConfig;
 use crate::ids::BrokerId;
@@ -30,6 +31,8 @@ pub struct BrokerConfig {
     auto_create_topics: bool,
     retention_check_interval: Duration,
     producer_id_expiration: Duration,
+    offsets_topic_partitions: i32,
+    groups: GroupConfig,
     topic_defaults: TopicConfig,
 }
 
@@ -44,6 +47,8 @@ impl Default for BrokerConfig {
             auto_create_topics: false,
             retention_check_interval: Duration::from_mins(5),
             producer_id_expiration: Duration::from_hours(24),
+            offsets_topic_partitions: 50,
+            groups: GroupConfig::default(),
             topic_defaults: TopicConfig::default(),
         }
     }
@@ -92,7 +97,10 @@ impl BrokerConfig {
             }
             "log.retention.check.interval.ms" => self.retention_check_interval = millis(definition.number(value)?),
             "num.partitions" => self.num_partitions = narrow(definition.number(value)?),
-            _ => self.producer_id_expiration = millis(definition.number(value)?),
+            "offsets.topic.num.partitions" => self.offsets_topic_partitions = narrow(definition.number(value)?),
+            "producer.id.expiration.ms" => self.producer_id_expiration = millis(definition.number(value)?),
+            // Those that are left are the coordinator's.
+            name => self.groups.set(name, definition.number(value)?),
         }
         Ok(())
     }
@@ -143,6 +151,18 @@ impl BrokerConfig {
     #[must_use]
     pub const fn producer_id_expiration(&self) -> Duration {
         self.producer_id_expiration
+    }
+
+    /// `offsets.topic.num.partitions`.
+    #[must_use]
+    pub const fn offsets_topic_partitions(&self) -> i32 {
+        self.offsets_topic_partitions
+    }
+
+    /// How groups are kept.
+    #[must_use]
+    pub const fn groups(&self) -> &GroupConfig {
+        &self.groups
     }
 
     /// The configs of a topic that sets none.

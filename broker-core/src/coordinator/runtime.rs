@@ -16,10 +16,10 @@ pub use led::LedPartition;
 pub use log::{Commit, ShardAppend, ShardLog};
 
 use self::handle::ShardHandle;
-use super::config::GroupConfig;
 use super::placement::partition_for;
 use crate::api::group::GroupId;
 use crate::api::{Error, ErrorCode};
+use crate::config::GroupConfig;
 use crate::env::Env;
 
 /// Coordinates the groups of those partitions of `__consumer_offsets` that this broker leads.

@@ -6,6 +6,7 @@ mod snapshot;
 mod timers;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 pub(crate) use snapshot::SnapshotStep;
 
@@ -15,6 +16,7 @@ use super::group::{Context, Effects, Group};
 use crate::api::group::GroupId;
 use crate::api::{Error, ErrorCode};
 use crate::env::Moment;
+use crate::ids::TopicPartition;
 
 /// The groups, when each must be looked at, and what has been written of them.
 #[derive(Debug, Default)]
@@ -96,13 +98,7 @@ impl Shard {
             self.sweep = Some((at, from));
             return;
         }
-        let after = from.as_ref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let ids: Vec<GroupId> = self
-            .groups
-            .range::<GroupId, _>((after, std::ops::Bound::Unbounded))
-            .map(|(id, _)| id.clone())
-            .take(SWEEP_GROUPS)
-            .collect();
+        let ids = self.some_after(from.as_ref());
         for id in &ids {
             self.with(id, effects, |group, effects| group.expire_offsets(cx, effects));
         }
@@ -111,6 +107,27 @@ impl Shard {
             Some(last) => (at, Some(last)),
             None => (cx.now + cx.config.offsets_retention_check, None),
         });
+    }
+
+    /// Forgets the offsets of partitions that are `gone`, in some of the groups after `after`. Returns the last of
+    /// them; `None` when all have had their turn.
+    pub(crate) fn forget_offsets(
+        &mut self,
+        after: Option<&GroupId>,
+        gone: impl Fn(&TopicPartition) -> bool,
+        effects: &mut Effects,
+    ) -> Option<GroupId> {
+        let ids = self.some_after(after);
+        for id in &ids {
+            self.with(id, effects, |group, effects| group.forget_offsets(&gone, effects));
+        }
+        ids.into_iter().last()
+    }
+
+    fn some_after(&self, after: Option<&GroupId>) -> Vec<GroupId> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let groups = self.groups.range::<GroupId, _>((after, Bound::Unbounded));
+        groups.map(|(id, _)| id.clone()).take(SWEEP_GROUPS).collect()
     }
 
     /// Counts what was appended, for the next snapshot.

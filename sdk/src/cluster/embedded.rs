@@ -6,6 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ottla_broker_core::api::group::{
+    DescribedGroup, FetchedOffset, FindCoordinator, GroupId, Heartbeat, JoinGroup, JoinRefused, JoinedGroup,
+    LeaveGroup, LeftMember, ListGroups, ListedGroup, OffsetCommit, OffsetDelete, OffsetFetch, SyncGroup, SyncedGroup,
+};
 use ottla_broker_core::api::{
     AlterConfig, ConfigEntry, ConfigResource, CreateTopic, CreatedTopic, DeletedRecords, Error, ErrorCode,
     FetchRequest, FetchResponse, InitProducerId, IsolationLevel, ListedOffset, Metadata, MetadataRequest, OffsetSpec,
@@ -15,7 +19,7 @@ use ottla_broker_core::broker::Broker;
 use ottla_broker_core::env::{BoxFuture, Env, Task};
 use ottla_broker_core::{BrokerId, Offset, TopicName, TopicPartition};
 
-use super::{Cluster, ClusterAdmin};
+use super::{Cluster, ClusterAdmin, ClusterGroups};
 
 /// A broker that clients share; the last to close closes it.
 #[derive(Debug)]
@@ -155,5 +159,57 @@ impl ClusterAdmin for Embedded {
         validate_only: bool,
     ) -> Result<Vec<Result<(), Error>>, Error> {
         self.broker()?.alter_configs(changes, validate_only).await
+    }
+}
+
+#[async_trait]
+impl ClusterGroups for Embedded {
+    async fn find_coordinator(&self, group: &GroupId) -> Result<BrokerId, Error> {
+        let found = self.broker()?.find_coordinator(FindCoordinator::Group(group.clone())).await?;
+        Ok(found.broker)
+    }
+
+    async fn join_group(&self, _broker: BrokerId, request: JoinGroup) -> Result<JoinedGroup, JoinRefused> {
+        self.broker()?.join_group(request).await
+    }
+
+    async fn sync_group(&self, _broker: BrokerId, request: SyncGroup) -> Result<SyncedGroup, Error> {
+        self.broker()?.sync_group(request).await
+    }
+
+    async fn heartbeat(&self, _broker: BrokerId, request: Heartbeat) -> Result<(), Error> {
+        self.broker()?.heartbeat(request).await
+    }
+
+    async fn leave_group(&self, _broker: BrokerId, request: LeaveGroup) -> Result<Vec<LeftMember>, Error> {
+        self.broker()?.leave_group(request).await
+    }
+
+    async fn offset_commit(&self, _broker: BrokerId, request: OffsetCommit) -> Result<Vec<Result<(), Error>>, Error> {
+        self.broker()?.offset_commit(request).await
+    }
+
+    async fn offset_fetch(&self, _broker: BrokerId, request: OffsetFetch) -> Result<Vec<FetchedOffset>, Error> {
+        self.broker()?.offset_fetch(request).await
+    }
+
+    async fn offset_delete(&self, _broker: BrokerId, request: OffsetDelete) -> Result<Vec<Result<(), Error>>, Error> {
+        self.broker()?.offset_delete(request).await
+    }
+
+    async fn describe_groups(
+        &self,
+        _broker: BrokerId,
+        groups: Vec<GroupId>,
+    ) -> Result<Vec<Result<DescribedGroup, Error>>, Error> {
+        self.broker()?.describe_groups(groups).await
+    }
+
+    async fn list_groups(&self, _broker: BrokerId, request: ListGroups) -> Result<Vec<ListedGroup>, Error> {
+        self.broker()?.list_groups(request).await
+    }
+
+    async fn delete_groups(&self, _broker: BrokerId, groups: Vec<GroupId>) -> Result<Vec<Result<(), Error>>, Error> {
+        self.broker()?.delete_groups(groups).await
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::api::Error;
 use crate::api::group::{JoinRefused, JoinedGroup, OffsetsKey, SyncedGroup};
-use crate::coordinator::config::GroupConfig;
+use crate::config::GroupConfig;
 use crate::env::Moment;
 
 /// The world at the moment of a decision.

@@ -192,7 +192,18 @@ impl Group {
             })
             .map(|(partition, _)| partition.clone())
             .collect();
-        for partition in &expired {
+        self.drop_offsets(&expired, effects)
+    }
+
+    /// Forgets the offsets of partitions that are `gone`, whoever is subscribed to them. Returns whether the
+    /// group itself is then done with.
+    pub(crate) fn forget_offsets(&mut self, gone: impl Fn(&TopicPartition) -> bool, effects: &mut Effects) -> bool {
+        let gone: Vec<_> = self.offsets.keys().filter(|partition| gone(partition)).cloned().collect();
+        !gone.is_empty() && self.drop_offsets(&gone, effects)
+    }
+
+    fn drop_offsets(&mut self, partitions: &[TopicPartition], effects: &mut Effects) -> bool {
+        for partition in partitions {
             self.drop_offset(partition, effects);
         }
         let done = self.state == GroupState::Empty && self.offsets.is_empty() && self.pending.is_empty();

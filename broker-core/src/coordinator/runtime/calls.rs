@@ -9,6 +9,7 @@ use crate::api::group::{
 use crate::api::{Error, ErrorCode};
 use crate::coordinator::group::{Context, Effects, Reply};
 use crate::coordinator::shard::Shard;
+use crate::ids::TopicPartition;
 
 /// Each answers when what it says is committed. `NOT_COORDINATOR`, `COORDINATOR_NOT_AVAILABLE` and
 /// `COORDINATOR_LOAD_IN_PROGRESS` mean that the effect is unknown or none: look for the coordinator and ask again.
@@ -129,6 +130,18 @@ impl GroupCoordinator {
         Ok(groups)
     }
 
+    /// Forgets the offsets of partitions that are `gone`, in every group that is coordinated here, members or not.
+    ///
+    /// # Errors
+    /// The first of a shard that could not do it; the others have.
+    pub async fn forget_offsets(&self, gone: impl Fn(&TopicPartition) -> bool + Sync) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        for shard in self.all_shards() {
+            outcome = outcome.and(shard.forget_offsets(&gone).await);
+        }
+        outcome
+    }
+
     async fn call<T: Send>(
         &self,
         group: &GroupId,
@@ -139,6 +152,17 @@ impl GroupCoordinator {
 }
 
 impl ShardHandle {
+    async fn forget_offsets(&self, gone: &(impl Fn(&TopicPartition) -> bool + Sync)) -> Result<(), Error> {
+        let mut from = None;
+        loop {
+            // Some groups at a time, so that others get their turn.
+            from = self.call(|core, _, effects| core.forget_offsets(from.as_ref(), gone, effects)).await?;
+            if from.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     async fn call<T: Send>(
         &self,
         act: impl FnOnce(&mut Shard, &Context<'_>, &mut Effects) -> T + Send,

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::log::{Commit, ShardLog};
 use crate::api::{Error, ErrorCode};
-use crate::coordinator::config::GroupConfig;
+use crate::config::GroupConfig;
 use crate::coordinator::group::{Context, Effects, Reply, ReplyTo, Write};
 use crate::coordinator::shard::Shard;
 use crate::env::{Env, Moment};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::support::*;
 use crate::api::ErrorCode;
 use crate::api::group::*;
-use crate::coordinator::config::GroupConfig;
+use crate::config::GroupConfig;
 
 fn refused(result: Result<JoinedGroup, JoinRefused>) -> ErrorCode {
     result.unwrap_err().error.code

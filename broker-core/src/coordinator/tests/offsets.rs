@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::support::*;
 use crate::api::ErrorCode;
 use crate::api::group::*;
-use crate::coordinator::config::GroupConfig;
+use crate::config::GroupConfig;
 use crate::ids::{LeaderEpoch, Offset, TopicPartition};
 
 fn offsets(world: &World, group: &str) -> Vec<(i32, i64)> {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::support::*;
 use crate::api::ErrorCode;
 use crate::api::group::*;
-use crate::coordinator::config::GroupConfig;
+use crate::config::GroupConfig;
 use crate::coordinator::shard::{Shard, SnapshotStep};
 use crate::env::{Rng, SplitMix64};
 

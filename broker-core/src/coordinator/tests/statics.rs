@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::api::ErrorCode;
 use crate::api::group::*;
-use crate::coordinator::config::GroupConfig;
+use crate::config::GroupConfig;
 
 fn as_static(instance: &str, heartbeat: Heartbeat) -> Heartbeat {
     Heartbeat { instance: Some(instance.into()), ..heartbeat }

@@ -347,3 +347,5 @@ unsupported! {
     describe_configs(_resources: Vec<ConfigResource>) -> Vec<ConfigEntry>;
     alter_configs(_changes: Vec<(ConfigResource, Vec<AlterConfig>)>, _validate: bool) -> ();
 }
+
+crate::cluster::testing::without_groups!(Fake);

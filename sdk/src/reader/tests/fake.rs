@@ -251,3 +251,5 @@ impl ClusterAdmin for Fake {
     async fn describe_configs(&self, _: Vec<ConfigResource>) -> Result<Vec<Result<Vec<ConfigEntry>, Error>>, Error> { panic!() }
     async fn alter_configs(&self, _: Vec<(ConfigResource, Vec<AlterConfig>)>, _: bool) -> Result<Vec<Result<(), Error>>, Error> { panic!() }
 }
+
+crate::cluster::testing::without_groups!(Fake);

@@ -1,4 +1,4 @@
-//! The coordinator's configs, by Kafka's names.
+//! The group coordinator's configs, by Kafka's names.
 
 use std::time::Duration;
 
@@ -43,6 +43,25 @@ impl Default for GroupConfig {
             commit_timeout: Duration::from_secs(5),
             max_offsets: 1_000_000,
             snapshot_after_records: 10_000,
+        }
+    }
+}
+
+impl GroupConfig {
+    /// Takes over a number that the table's range allows.
+    pub(super) fn set(&mut self, name: &str, number: i64) {
+        let ms = Duration::from_millis(u64::try_from(number).unwrap_or(0));
+        let count = usize::try_from(number).unwrap_or(usize::MAX);
+        match name {
+            "group.initial.rebalance.delay.ms" => self.initial_rebalance_delay = ms,
+            "group.max.session.timeout.ms" => self.max_session_timeout = ms,
+            "group.max.size" => self.max_size = count,
+            "group.min.session.timeout.ms" => self.min_session_timeout = ms,
+            "offset.metadata.max.bytes" => self.offset_metadata_max_bytes = count,
+            "offsets.commit.timeout.ms" => self.commit_timeout = ms,
+            "offsets.retention.check.interval.ms" => self.offsets_retention_check = ms,
+            "offsets.retention.minutes" => self.offsets_retention = ms.saturating_mul(60_000),
+            _ => {}
         }
     }
 }
