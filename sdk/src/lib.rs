@@ -32,7 +32,7 @@
 //!
 //! The features `gzip`, `snappy`, `lz4` and `zstd` (all: `compression`) bring the codecs of record batches.
 //!
-//! - [`Client`] connects; from it come [`Producer`]s, [`Reader`]s and the [`Admin`].
+//! - [`Client`] connects; from it come [`Producer`]s, [`Consumer`]s, [`Reader`]s and the [`Admin`].
 //! - [`codec`]: keys and values as types, by [`Producer::typed`] and [`Reader::typed`].
 //! - [`Error`] answers what to do; every receipt says what it has reached.
 
@@ -55,6 +55,7 @@ pub use admin::{Admin, NewTopic};
 pub use client::{Builder as ClientBuilder, Client};
 pub use cluster::{Cluster, ClusterAdmin, ClusterGroups};
 pub use codec::{Json, Raw, Utf8};
+pub use consumer::{Commit, Consumer};
 pub use context::Context;
 pub use error::Error;
 pub use metadata::MetadataCache;

@@ -45,7 +45,6 @@ pub use typed::TypedReader;
 use crate::client::Opened;
 use crate::codec::Decode;
 
-
 /// Reads partitions in the order of their offsets, without a group and without committing anything.
 ///
 /// Messages of one partition come in order; partitions take turns by batch. [`next`](Self::next) is one

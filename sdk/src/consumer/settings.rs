@@ -90,9 +90,8 @@ impl Settings {
         }
         if let Some(count) = section.count("max_unacked")? {
             let fits = u32::try_from(count).ok().and_then(MaxUnacked::new);
-            let refused = || {
-                config::Error::bad_value("consumer.max_unacked", count, format!("it is 1 to {}", MaxUnacked::LIMIT))
-            };
+            let refused =
+                || config::Error::bad_value("consumer.max_unacked", count, format!("it is 1 to {}", MaxUnacked::LIMIT));
             self.max_unacked = fits.ok_or_else(refused)?;
         }
         let durations = [

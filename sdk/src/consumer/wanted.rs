@@ -49,13 +49,12 @@ impl Pattern {
                 (Some('?'), Some(_)) => {}
                 (Some(wanted), Some(found)) if wanted == found => {}
                 _ => {
-                    match &mut retry {
-                        Some((after, from)) if from.next().is_some() => {
-                            pattern = after.clone();
-                            rest = from.clone();
-                        }
-                        _ => return false,
+                    let Some((after, from)) = &mut retry else { return false };
+                    if from.next().is_none() {
+                        return false;
                     }
+                    pattern = after.clone();
+                    rest = from.clone();
                 }
             }
         }

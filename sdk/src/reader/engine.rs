@@ -320,6 +320,27 @@ impl Engine {
         self.look_again();
     }
 
+    /// Neither fetches nor hands over a partition for a while. Its position stays; what was fetched ahead is
+    /// forgotten, so that it takes no room from the others.
+    pub(crate) fn hold(&mut self, index: usize) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.paused = true;
+            if slot.start.is_none() {
+                slot.generation = slot.generation.wrapping_add(1);
+                self.buffered = self.buffered.saturating_sub(slot.clear());
+            }
+        }
+    }
+
+    /// Goes on with a partition.
+    pub(crate) fn let_go(&mut self, index: usize) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.paused = false;
+            self.enqueue(index);
+            self.ask_anew();
+        }
+    }
+
     /// Goes to another place of a partition, forgetting what was fetched of it.
     pub(crate) fn go(&mut self, index: usize, to: At) {
         if let Some(slot) = self.slots.get_mut(index) {

@@ -67,8 +67,20 @@ impl Messages {
         rest
     }
 
-    pub(crate) fn source(&self) -> &Arc<TopicPartition> {
-        &self.source
+    /// Whether every offset up to the end is a record.
+    pub(crate) const fn is_dense(&self) -> bool {
+        self.dense
+    }
+
+    /// Where the reader stood when the batch was opened, or the batch's begin before that.
+    pub(crate) const fn from(&self) -> Offset {
+        self.from
+    }
+
+    /// Nothing more comes.
+    pub(crate) const fn exhaust(&mut self) {
+        self.done = true;
+        self.position = self.end;
     }
 
     /// Topic and partition that all of them are of.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ottla_broker_core::{TopicName, TopicPartition};
 use ottla_broker_core::api::{self, Metadata, TopicMetadata};
 use ottla_broker_core::env::Moment;
+use ottla_broker_core::{TopicName, TopicPartition};
 
 use super::at::At;
 use super::engine::Engine;
