@@ -158,11 +158,17 @@ impl Partition {
     /// durable end. Never goes back (invariant 5).
     #[must_use]
     pub fn high_watermark(&self) -> Offset {
-        let durable = self.log.bounds().durable_end;
+        let Bounds { durable_end: durable, end, .. } = self.log.bounds();
         if is_planted("hw-goes-back") {
             return durable;
         }
         let shown = self.high_watermark.fetch_max(durable.0, Ordering::AcqRel);
+        // By this look: the end may have moved on since, and another look may have shown as much.
+        debug_assert!(
+            shown <= end.0.max(self.log.bounds().end.0),
+            "invariant 5: {} ends at {end}, below the high watermark {shown} that was shown",
+            self.name
+        );
         Offset(shown.max(durable.0))
     }
 

@@ -41,7 +41,7 @@
 //! | `gzip`, `snappy`, `lz4`, `zstd` | that codec of record batches |
 //! | `compression` | the four of them |
 //!
-//! - [`Client`] connects; from it come [`Producer`]s, [`Reader`]s and the [`Admin`].
+//! - [`Client`] connects; from it come [`Producer`]s, [`Consumer`]s, [`Reader`]s and the [`Admin`].
 //! - [`Partitioner`] chooses where records go: [`KeyHash`], [`Sticky`], [`Random`], [`RoundRobin`],
 //!   [`Explicit`], or your own.
 //! - [`codec`]: keys and values as types, by [`Producer::typed`] and [`Reader::typed`].
@@ -66,6 +66,7 @@ pub use admin::{Admin, GroupDescription, GroupLag, MemberDescription, NewTopic};
 pub use client::{Builder as ClientBuilder, Client};
 pub use cluster::{Cluster, ClusterAdmin, ClusterGroups};
 pub use codec::{Json, Raw, Utf8};
+pub use consumer::{Commit, Consumer};
 pub use context::Context;
 pub use error::Error;
 pub use metadata::MetadataCache;

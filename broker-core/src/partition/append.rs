@@ -166,6 +166,12 @@ impl Partition {
             let message = format!("partition {} has no offsets left after {base_offset}", self.name);
             return Err(Error::new(ErrorCode::KafkaStorageError, message));
         }
+        debug_assert_eq!(
+            self.log.epoch(),
+            self.epoch,
+            "invariant 6: {} is written by another leader's handle",
+            self.name
+        );
         batch.stamp(base_offset, self.epoch);
         let header = *batch.header();
         let end = self.log.bounds().end;

@@ -160,7 +160,8 @@ impl Partition {
     /// not: bytes that are gone would make retention by size delete what is to be kept.
     async fn count_again(&self) -> Result<(), Error> {
         let Bounds { start, durable_end, .. } = self.log.bounds();
-        let Some((cut, until)) = self.derived().sizes.cut_by(start, durable_end) else { return Ok(()) };
+        let cut = self.derived().sizes.cut_by(start, durable_end);
+        let Some((cut, until)) = cut.filter(|_| !is_planted("retention-counts-what-is-gone")) else { return Ok(()) };
         let left = stored_bytes(self.log.as_ref(), start, until).await;
         let left = left.map_err(|error| self.log_failed("count its bytes", &error))?;
         let mut derived = self.derived();
