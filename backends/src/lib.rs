@@ -1,18 +1,33 @@
 //! Storage backends of Ottla: implementations of the traits of [`ottla_broker_core::log`] and
-//! [`ottla_broker_core::replica`].
+//! [`ottla_broker_core::replica`]. Every one passes the suites of `ottla_broker_core::conformance`, and so
+//! can yours: `examples/src/bin/custom_backend.rs` in the repository is a whole one.
 //!
 //! | feature | module | what |
 //! |---|---|---|
-//! | `memory` (default) | [`memory`] | everything in this process's memory, for tests, caches and simulations |
-//! | `decorators` | [`decorators`] | storage that fails, is slow or counts, around any other, for tests |
+//! | `memory` (default) | `memory` | everything in this process's memory, for tests, caches and simulations |
+//! | `decorators` | `decorators` | storage that fails, is slow or counts, around any other, for tests |
 //!
-//! Every backend passes the suites of `ottla_broker_core::conformance`.
+//! A service names a backend by its URL and does not depend on this crate. A program that runs a broker
+//! itself takes a [`Backend`](ottla_broker_core::log::Backend) from here:
 //!
 //! ```
-//! # #[cfg(feature = "memory")] {
+//! # #[cfg(feature = "memory")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use ottla_broker_core::broker::Broker;
+//! use ottla_broker_core::config::BrokerConfig;
+//! use ottla_broker_core::env::Env;
+//! use ottla_broker_core::log::Durability;
+//! # use std::time::Duration;
+//!
 //! let backend = ottla_backends::memory::backend();
-//! assert_eq!(backend.logs.durability(), ottla_broker_core::log::Durability::Memory);
+//! assert_eq!(backend.logs.durability(), Durability::Memory);
+//! let broker = Broker::start(BrokerConfig::default(), backend, Env::system()).await?;
+//! broker.close(Duration::from_secs(5)).await?;
+//! # Ok(())
 //! # }
+//! # #[cfg(not(feature = "memory"))]
+//! # fn main() {}
 //! ```
 
 #[cfg(feature = "decorators")]

@@ -1,6 +1,7 @@
-//! Topics and configs.
+//! Topics, configs and groups.
 
 mod ensure;
+mod groups;
 mod new_topic;
 mod offsets;
 
@@ -12,12 +13,13 @@ use ottla_broker_core::api::{
 };
 use ottla_broker_core::{Offset, TopicId, TopicName, TopicPartition};
 
+pub use groups::{GroupDescription, GroupLag, MemberDescription};
 pub use new_topic::NewTopic;
 
 use crate::client::Opened;
 use crate::error::Error;
 
-/// Administration of topics. From [`Client::admin`](crate::Client::admin); cheap to clone.
+/// Administration of topics and groups. From [`Client::admin`](crate::Client::admin); cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Admin {
     opened: Opened,

@@ -106,6 +106,8 @@ impl Error {
                     | ErrorCode::RequestTimedOut
                     | ErrorCode::UnknownServerError
                     | ErrorCode::KafkaStorageError
+                    | ErrorCode::NotCoordinator
+                    | ErrorCode::CoordinatorNotAvailable
                     | ErrorCode::NotEnoughReplicasAfterAppend
             ),
             _ => false,

@@ -1,40 +1,51 @@
-//! An event log that a Rust service embeds: Kafka's semantics, in your own process.
+//! An event log that a Rust service embeds: Kafka's semantics (topics, partitions, offsets, acks, idempotent
+//! producers) in your own process, with no daemon and no port.
 //!
-//! A service names a URL, and changes its backend by changing that URL.
+//! A service names a URL, and changes where its log lives by changing that URL.
 //!
 //! ```
-//! use ottla::{Client, NewTopic, Record};
+//! use ottla::{At, Client, NewTopic, Record};
 //! # use std::time::Duration;
 //!
+//! # #[cfg(feature = "memory")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::connect("memory://").await?;
 //! client.admin().ensure_topic(NewTopic::new("user_email_updated").partitions(3)).await?;
 //!
-//! let producer = client.producer().build().await?;
+//! let producer = client.producer().build().await?; // idempotent, acks=all
 //! let receipt = producer.send(Record::to("user_email_updated").key("user-7").value("a@example.org")).await?;
 //! println!("{}-{} has it in {}", receipt.topic, receipt.partition, receipt.durability);
 //!
-//! let mut reader = client.reader().topic("user_email_updated").to_end().build().await?;
-//! while let Some(message) = reader.next().await? {
-//!     assert_eq!(message.key().map(|key| &key[..]), Some(&b"user-7"[..]));
-//! }
+//! let mut reader = client.reader().topic("user_email_updated").start(At::Earliest).to_end().build().await?;
+//! let message = reader.next().await?.expect("one was written");
+//! assert_eq!(message.key().map(|key| &key[..]), Some(&b"user-7"[..]));
+//! assert!(reader.next().await?.is_none());
 //! client.close(Duration::from_secs(5)).await?;
 //! # Ok(())
 //! # }
+//! # #[cfg(not(feature = "memory"))]
+//! # fn main() {}
 //! ```
 //!
 //! | URL | what answers | feature |
 //! |---|---|---|
 //! | `memory://` | a broker in this process, nothing kept | `memory` (default) |
-//! | `memory://name` | the same, one instance of that name for the process | `memory` (default) |
-//! | [`Client::over`] | a broker in this process, over a storage of your own | none |
+//! | `memory://name` | the same, shared by all of this process that say that name | `memory` (default) |
 //!
-//! The features `gzip`, `snappy`, `lz4` and `zstd` (all: `compression`) bring the codecs of record batches.
+//! Other schemes are refused with an error that says what to use. [`Client::over`] starts a broker over a
+//! storage of your own, and [`Client::embedded`] uses a broker that you started; neither needs a feature.
+//!
+//! | feature | what it brings |
+//! |---|---|
+//! | `gzip`, `snappy`, `lz4`, `zstd` | that codec of record batches |
+//! | `compression` | the four of them |
 //!
 //! - [`Client`] connects; from it come [`Producer`]s, [`Consumer`]s, [`Reader`]s and the [`Admin`].
+//! - [`Partitioner`] chooses where records go: [`KeyHash`], [`Sticky`], [`Random`], [`RoundRobin`],
+//!   [`Explicit`], or your own.
 //! - [`codec`]: keys and values as types, by [`Producer::typed`] and [`Reader::typed`].
-//! - [`Error`] answers what to do; every receipt says what it has reached.
+//! - [`Error`] answers what to do; every receipt, a [`RecordMetadata`], says what it has reached.
 
 mod admin;
 mod client;
@@ -51,7 +62,7 @@ pub mod producer;
 pub mod reader;
 mod record;
 
-pub use admin::{Admin, NewTopic};
+pub use admin::{Admin, GroupDescription, GroupLag, MemberDescription, NewTopic};
 pub use client::{Builder as ClientBuilder, Client};
 pub use cluster::{Cluster, ClusterAdmin, ClusterGroups};
 pub use codec::{Json, Raw, Utf8};
@@ -59,6 +70,9 @@ pub use consumer::{Commit, Consumer};
 pub use context::Context;
 pub use error::Error;
 pub use metadata::MetadataCache;
+pub use ottla_broker_core::api::group::{
+    CommittedOffset, Generation, GroupId, GroupState, InstanceId, ListedGroup, MemberId, Subscription,
+};
 pub use ottla_broker_core::api::{Acks, ErrorCode, IsolationLevel, OffsetSpec};
 pub use ottla_broker_core::broker::Broker;
 pub use ottla_broker_core::env::Env;

@@ -25,6 +25,7 @@ mod settings;
 mod shared;
 mod sink;
 mod state;
+mod submit;
 mod typed;
 mod verdict;
 
@@ -134,15 +135,17 @@ impl Producer {
         let shared = &self.handle.shared;
         let bytes = record.reserved_bytes();
         let needed = shared.admissible(&record, bytes)?;
-        if !shared.knows(record.topic.as_str()) {
-            // Not the look-up's failure: what is wrong is that the producer is closed.
-            if shared.budget.is_closed() {
-                return Err(Error::Closed { in_doubt: false });
+        shared.take_room(needed).await?;
+        match shared.enqueue_known(record, bytes) {
+            Ok(placed) => placed.map_err(|refused| refused.error),
+            Err(record) => {
+                // A topic's first record: its metadata first, and no room is held meanwhile.
+                shared.budget.give_back(bytes);
+                shared.load_topic(record.topic.as_str()).await?;
+                shared.take_room(needed).await?;
+                shared.enqueue_reserved(*record, bytes).map_err(|refused| refused.error)
             }
-            shared.load_topic(record.topic.as_str()).await?;
         }
-        shared.budget.take(needed).await?;
-        shared.enqueue_reserved(record, bytes).map_err(|refused| refused.error)
     }
 
     /// Enqueues `record` if there is room right now.
@@ -170,7 +173,7 @@ impl Producer {
             setting: "max_unacked_bytes",
             reason: format!("it is {}, and {bytes} bytes were to be reserved at once", shared.budget.limit()),
         })?;
-        shared.budget.take(needed).await?;
+        shared.take_room(needed).await?;
         Ok(Permit::new(Arc::clone(shared), bytes))
     }
 

@@ -180,7 +180,9 @@ fn every_crate_follows_the_workspace() {
         }
         for table in ["dependencies", "dev-dependencies"] {
             for (name, spec) in manifest.get(table).and_then(|d| d.as_table()).into_iter().flatten() {
-                if spec.get("workspace").and_then(toml::Value::as_bool) != Some(true) {
+                // A crate may ask for its own features in its tests; with a version it could not be published.
+                let is_itself = spec.get("path").and_then(toml::Value::as_str) == Some(".");
+                if !is_itself && spec.get("workspace").and_then(toml::Value::as_bool) != Some(true) {
                     broken.push(format!("{path}: the version of {name} is not the workspace's"));
                 }
             }
@@ -246,8 +248,9 @@ fn unsafe_code_has_a_reason_and_one_file() {
         .into_iter()
         .filter(|(path, text)| {
             !allowed.iter().any(|room| path.starts_with(room))
-                && code_lines(text)
-                    .any(|(_, line)| line.contains("allow(unsafe_code") || line.contains("expect(unsafe_code"))
+                && code_lines(text).any(|(_, line)| {
+                    line.contains(concat!("allow(", "unsafe_code")) || line.contains(concat!("expect(", "unsafe_code"))
+                })
         })
         .map(|(path, _)| path)
         .collect();

@@ -15,12 +15,14 @@ use tokio::sync::Notify;
 pub use led::LedPartition;
 pub use log::{Commit, ShardAppend, ShardLog};
 
-use self::handle::ShardHandle;
+use self::handle::{FIRST_ERA, ShardHandle};
 use super::placement::partition_for;
+use super::shard::Shard;
 use crate::api::group::GroupId;
 use crate::api::{Error, ErrorCode};
 use crate::config::GroupConfig;
 use crate::env::Env;
+use crate::planted::is_planted;
 
 /// Coordinates the groups of those partitions of `__consumer_offsets` that this broker leads.
 ///
@@ -50,9 +52,13 @@ impl GroupCoordinator {
     }
 
     /// Takes over a partition of `__consumer_offsets`, by the log that this broker has opened for leading.
-    /// The shard answers once [`run`](Self::run) has replayed it.
+    /// The shard answers once [`run`](Self::run) has replayed it; at once if there is nothing to replay.
     pub fn lead(&self, partition: i32, log: Arc<dyn ShardLog>) {
+        let is_empty = log.start() == log.end() || is_planted("groups-not-replayed-on-restart");
         let handle = ShardHandle::new(partition, log, self.env.clone(), self.config, Arc::clone(&self.wake));
+        if is_empty {
+            handle.loaded(FIRST_ERA, Ok(Shard::default()));
+        }
         let before = self.write_shards().insert(partition, Arc::new(handle));
         if let Some(before) = before {
             before.resign();

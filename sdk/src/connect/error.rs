@@ -7,7 +7,9 @@ use ottla_broker_core::api;
 #[non_exhaustive]
 pub enum Error {
     /// No URL was given.
-    #[error("no URL was given: set `url`, for example \"memory://\"")]
+    #[error(
+        "no URL was given: pass one to `Client::connect`, or set `url` in the configuration, for example \"memory://\""
+    )]
     NoUrl,
     /// The text is no URL.
     #[error("`{url}` is not a URL: {reason}")]
@@ -41,7 +43,7 @@ pub enum Error {
     /// The scheme is reserved for a backend that this version does not have.
     #[error(
         "`{url}`: this version of `ottla` has no backend for `{scheme}://` yet (it will be the feature `{feature}`): \
-             use one of {available}"
+             use {available}"
     )]
     NotYet {
         /// The URL, without credentials.
@@ -72,4 +74,30 @@ pub enum Error {
         /// What it said.
         source: api::Error,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Client;
+
+    /// What a newcomer reads names the text that was given and what to write instead.
+    #[tokio::test]
+    async fn a_wrong_url_is_told_the_remedy() {
+        for (url, named, remedy) in [
+            ("", "no URL", "`Client::connect`"),
+            ("memory", "`memory`", "`memory://` or `memory://name`"),
+            ("memori://", "`memori`", "did you mean `memory://`?"),
+            ("postgres://h", "`postgres`", "`Client::over`"),
+            ("file:///x", "`file:///x`", "`Client::over`"),
+            ("s3://b", "`s3://b`", "`Client::over`"),
+            ("kafka://h", "`kafka://h`", "`Client::over`"),
+            ("memory://x#y", "`memory://x#y`", "leave it out"),
+            ("memory://x?size=1", "`size`", "with the builder or in TOML"),
+            #[cfg(feature = "memory")]
+            ("memory://bad name!", "`bad name!`", "`memory://orders`"),
+        ] {
+            let error = Client::connect(url).await.unwrap_err().to_string();
+            assert!(error.contains(named) && error.contains(remedy), "{error}");
+        }
+    }
 }

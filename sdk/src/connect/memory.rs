@@ -33,7 +33,7 @@ pub(super) async fn open(url: &Url, config: BrokerConfig, env: &Env) -> Result<A
     // The rule of topic names serves: it keeps paths, spaces and typing errors out.
     TopicName::new(&url.rest).map_err(|error| Error::Malformed {
         url: url.shown.clone(),
-        reason: format!("the name `{}` cannot be: {}", error.name, error.reason),
+        reason: format!("the name `{}` cannot be: {}; write for example `memory://orders`", error.name, error.reason),
     })?;
     let slot = slot(&url.rest);
     let mut instance = slot.0.lock().await;

@@ -62,10 +62,9 @@ impl Url {
         };
         let lower = scheme.to_ascii_lowercase();
         let Some(scheme) = Scheme::ALL.into_iter().find(|known| known.name() == lower) else {
-            let known = Scheme::ALL.map(|scheme| format!("{}://", scheme.name())).join(", ");
             let hint = match nearest(&lower, Scheme::ALL.map(Scheme::name)) {
-                Some(near) => format!("did you mean `{near}://`? There are {known}"),
-                None => format!("there are {known}"),
+                Some(near) => format!("did you mean `{near}://`? Otherwise use {}", super::available()),
+                None => format!("use {}", super::available()),
             };
             return Err(Error::UnknownScheme { url: shown, scheme: scheme.to_owned(), hint });
         };
@@ -77,7 +76,7 @@ impl Url {
             )));
         }
         if rest.contains('#') {
-            return Err(malformed("a `#` has no meaning here".to_owned()));
+            return Err(malformed("a `#` has no meaning here: leave it out, and what follows it".to_owned()));
         }
         Ok(Self { scheme, rest: rest.to_owned(), shown })
     }
@@ -120,7 +119,7 @@ mod tests {
         assert!(refusal("orders").contains("has no `://`"));
         assert!(refusal("memoryy://x").contains("did you mean `memory://`?"));
         let unknown = refusal("postgres://x");
-        assert!(unknown.contains("`postgres`") && unknown.contains("memory://, file://, s3://"), "{unknown}");
+        assert!(unknown.contains("`postgres`") && unknown.contains("use `memory://`"), "{unknown}");
         assert!(!refusal("postgres://me:secret@host/db").contains("secret"));
         let parameter = refusal("memory://x?max_bytes=3");
         assert!(parameter.contains("`max_bytes`") && parameter.contains("builder"), "{parameter}");

@@ -26,6 +26,18 @@ impl KeyHash {
     pub const fn crc32() -> Self {
         Self(Function::Crc32)
     }
+
+    /// Where `key` goes among `partitions`, counted from 0: for a partitioner of your own that hashes some
+    /// keys, or over some of the partitions. 0 if there are none to choose from.
+    #[must_use]
+    pub fn partition_of(self, key: &[u8], partitions: i32) -> i32 {
+        let partitions = partitions.max(1);
+        match self.0 {
+            Function::Murmur2 => (murmur2::hash(key) & i32::MAX) % partitions,
+            // A remainder below a positive i32 is one.
+            Function::Crc32 => (crc32::checksum(key) % partitions.unsigned_abs()).cast_signed(),
+        }
+    }
 }
 
 impl Default for KeyHash {
@@ -37,13 +49,8 @@ impl Default for KeyHash {
 impl Partitioner for KeyHash {
     fn partition(&self, choice: &Choice<'_>) -> i32 {
         // Over all partitions, not the available ones: a key must not move because a leader is away.
-        let partitions = choice.partitions().max(1);
-        match (self.0, choice.key()) {
-            (Function::Murmur2, Some(key)) => (murmur2::hash(key) & i32::MAX) % partitions,
-            (Function::Crc32, Some(key)) if !key.is_empty() => {
-                // A remainder below a positive i32 is one.
-                (crc32::checksum(key) % partitions.unsigned_abs()).cast_signed()
-            }
+        match choice.key() {
+            Some(key) if self.0 == Function::Murmur2 || !key.is_empty() => self.partition_of(key, choice.partitions()),
             _ => choice.sticky(),
         }
     }

@@ -39,6 +39,10 @@ pub(super) struct Partition {
     /// Whose sequences the stamped batches have.
     pub(super) identity: Option<ProducerIdentity>,
     pub(super) next_sequence: i32,
+    /// Whether the broker has acknowledged a batch of this identity. A leader that knows nothing of a
+    /// producer accepts any sequence: were a second batch under way before that, it could be written without
+    /// the first, which then never could (invariant 3).
+    pub(super) established: bool,
     /// How many batches were numbered.
     pub(super) numbered: u64,
     /// A sequence will never be filled, or the broker has lost count: nothing new goes until every batch
@@ -91,6 +95,7 @@ impl Partition {
             in_flight: Vec::new(),
             identity: None,
             next_sequence: 0,
+            established: false,
             numbered: 0,
             resetting: false,
             retry_at: None,
@@ -113,7 +118,7 @@ impl Partition {
     /// Whether there is a batch that may go now.
     pub(super) fn sendable(&self, now: Moment, config: &Config) -> bool {
         if self.leader.is_none()
-            || self.in_flight.len() >= config.in_flight()
+            || self.in_flight.len() >= self.most_in_flight(config)
             || self.retry_at.is_some_and(|at| at > now)
         {
             return false;
@@ -139,6 +144,14 @@ impl Partition {
         }
     }
 
+    fn most_in_flight(&self, config: &Config) -> usize {
+        if config.idempotent && !self.established && !is_planted("pipelines-before-first-ack") {
+            1
+        } else {
+            config.in_flight()
+        }
+    }
+
     /// Takes the next batch, and numbers it if it is new. Only when [`sendable`](Self::sendable).
     pub(super) fn take(&mut self, now: Moment, current: Option<ProducerIdentity>) -> Option<Taken> {
         if self.queue.is_empty() {
@@ -157,6 +170,7 @@ impl Partition {
             {
                 self.identity = Some(current);
                 self.next_sequence = 0;
+                self.established = false;
             }
             let identity = self.identity.unwrap_or(current);
             batch.stamp =
@@ -260,6 +274,8 @@ impl Partition {
     fn written(&mut self, mut batch: Pending, appended: Appended, mut effects: Effects) -> Effects {
         self.failures = 0;
         self.retry_at = None;
+        // Not by an answer about an older epoch's batch.
+        self.established |= batch.stamp.is_some_and(|stamp| self.identity.is_some_and(|i| i.epoch == stamp.epoch));
         let receipt = Receipt { partition: self.name.clone(), appended, first_delta: 0 };
         if !batch.expired {
             effects.settled.push(batch.settle(Ok(receipt)));
@@ -396,6 +412,7 @@ impl Partition {
         self.resetting = false;
         self.identity = Some(identity);
         self.next_sequence = 0;
+        self.established = false;
         for batch in &mut self.queue {
             batch.stamp = None;
             batch.behind = false;

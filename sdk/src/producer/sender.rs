@@ -1,5 +1,6 @@
 //! The one task of a producer.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use ottla_broker_core::env::{BoxFuture, Moment};
 use super::shared::{Event, Shared};
 use crate::metadata::MetadataCache;
 
-/// How often the sender lets others run before it sends, while records keep coming.
-const MOST_YIELDS: usize = 8;
+/// While records keep coming that nobody waits for, the sender goes round this often at the most: batches
+/// grow meanwhile. What somebody waits for, a full batch, and what an answer made way for go at once.
+const PACE: Duration = Duration::from_millis(1);
 /// The pause after a refresh or a renewal that failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -42,15 +44,30 @@ impl Running {
         let env = self.shared.parts.env.clone();
         let mut timer: Option<(Moment, BoxFuture<'static, ()>)> = None;
         let mut metadata_due = env.now() + MetadataCache::MAX_AGE;
+        // Before this moment only what is urgent goes.
+        let mut paced = env.now();
+        let mut urgent = true;
         loop {
-            gather(&self.shared).await;
-            self.shared.submit_all();
+            let now = env.now();
+            urgent |= self.shared.hurry.swap(false, Ordering::AcqRel);
+            if (urgent || now >= paced) && self.shared.submit_round() {
+                paced = now + PACE;
+            }
+            urgent = false;
             if self.shared.state().stopped {
                 return;
             }
             self.keep_house();
             self.collect();
-            let next = self.shared.state().next_timer().map_or(metadata_due, |next| next.min(metadata_due));
+            let (next, listed) = {
+                let state = self.shared.state();
+                (state.next_timer().map_or(metadata_due, |next| next.min(metadata_due)), state.next_broker().is_some())
+            };
+            let pacing = listed && env.now() < paced;
+            let next = if pacing { next.min(paced) } else { next };
+            if listed && !pacing {
+                continue;
+            }
             if timer.as_ref().is_none_or(|(at, _)| *at != next) {
                 let env = env.clone();
                 timer = Some((next, Box::pin(async move { env.sleep_until(next).await })));
@@ -58,13 +75,16 @@ impl Running {
             let Some((_, sleep)) = &mut timer else { return };
             tokio::select! {
                 biased;
+                () = self.shared.prompt.notified() => {}
                 Some(event) = self.waiting.next(), if !self.waiting.is_empty() => {
+                    urgent = true;
                     self.happened(event);
                     while let Some(Some(event)) = self.waiting.next().now_or_never() {
                         self.happened(event);
                     }
                 }
-                () = self.shared.wake.notified() => {}
+                // While it paces itself, news only piles up.
+                () = self.shared.wake.notified(), if !pacing => {}
                 () = sleep => {
                     timer = None;
                     self.shared.fire();
@@ -131,22 +151,5 @@ impl Running {
             Event::Answered(..) | Event::Ready(..) | Event::Loaded(..) => {}
         }
         self.shared.handle(event);
-    }
-}
-
-/// Lets whoever enqueues go on while records keep coming: batches grow, and nobody waits for a timer.
-/// A lone record costs one yield.
-async fn gather(shared: &Shared) {
-    let mut before = shared.budget.free();
-    for _ in 0..MOST_YIELDS {
-        if shared.state().next_broker().is_none() {
-            return;
-        }
-        tokio::task::yield_now().await;
-        let free = shared.budget.free();
-        if free >= before {
-            return;
-        }
-        before = free;
     }
 }

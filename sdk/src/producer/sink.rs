@@ -47,8 +47,9 @@ impl Sink<Record> for RecordSink {
     fn start_send(mut self: Pin<&mut Self>, record: Record) -> Result<(), Error> {
         // At most one record waits here: `poll_ready` comes before each.
         let producer = self.producer.clone();
-        let enqueued =
-            producer.handle.shared.knows(record.topic.as_str()).then(|| self.producer.try_enqueue(record.clone()));
+        // A statement of its own: within the next one the guard would live on, and enqueueing takes it again.
+        let known = producer.handle.shared.state().knows(record.topic.as_str());
+        let enqueued = known.then(|| self.producer.try_enqueue(record.clone()));
         match enqueued {
             Some(Ok(delivery)) => drop(delivery),
             Some(Err(refused)) if !matches!(refused.error, Error::Full { .. }) => return Err(refused.error),

@@ -52,6 +52,8 @@ pub(super) struct State {
     pub(super) stale: BTreeSet<TopicName>,
     /// The sender has something new to look at.
     pub(super) news: bool,
+    /// A batch became full.
+    pub(super) full: bool,
     /// Why no further record is taken.
     pub(super) ended: Option<Error>,
     /// The sender has nothing left to do.
@@ -88,33 +90,33 @@ impl State {
         Self { identity, ..Self::default() }
     }
 
-    pub(super) fn knows(&self, topic: &str) -> bool {
-        self.topics.contains_key(topic)
-    }
-
     pub(super) fn known(&self) -> Vec<TopicName> {
         self.topics.keys().cloned().collect()
     }
 
-    /// Encodes a record into its partition's open batch.
+    pub(super) fn knows(&self, topic: &str) -> bool {
+        self.topics.contains_key(topic)
+    }
+
+    /// Encodes a record into its partition's open batch; `None` if its topic is not known yet.
     pub(super) fn append(
         &mut self,
         record: &Record,
         reserved: usize,
         timestamp_ms: i64,
         parts: &Parts,
-    ) -> Result<Placed, Error> {
+    ) -> Result<Option<Placed>, Error> {
         if let Some(ended) = &self.ended {
             return Err(ended.clone());
         }
-        let index = self.choose(record, parts)?;
-        self.put(index, record, reserved, timestamp_ms, parts, None)
+        match self.choose(record, parts)? {
+            Some(index) => self.put(index, record, reserved, timestamp_ms, parts, None).map(Some),
+            None => Ok(None),
+        }
     }
 
-    fn choose(&mut self, record: &Record, parts: &Parts) -> Result<Index, Error> {
-        let Some(topic) = self.topics.get_mut(record.topic.as_str()) else {
-            return Err(Error::UnknownTopic { topic: TopicName::new(record.topic.as_str())? });
-        };
+    fn choose(&mut self, record: &Record, parts: &Parts) -> Result<Option<Index>, Error> {
+        let Some(topic) = self.topics.get_mut(record.topic.as_str()) else { return Ok(None) };
         let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
         let partition = match record.partition {
             Some(partition) => partition,
@@ -131,7 +133,7 @@ impl State {
         };
         topic.ordinal += 1;
         let index = usize::try_from(partition).ok().and_then(|partition| topic.partitions.get(partition)).copied();
-        index.ok_or_else(|| match partition {
+        index.map(Some).ok_or_else(|| match partition {
             -1 if record.partition.is_none() => Error::NoPartition { topic: topic.name.clone() },
             _ => Error::UnknownPartition { topic: topic.name.clone(), partition, partitions: count },
         })
@@ -166,6 +168,7 @@ impl State {
         if partition.open.as_ref().is_some_and(|open| open.size_in_bytes() + size > config.batch_bytes) {
             partition.seal_open();
             news = true;
+            self.full = true;
         }
         let fresh = partition.open.is_none();
         if fresh {
@@ -248,6 +251,15 @@ impl State {
             }
         }
         settled
+    }
+
+    /// Every broker with something to send (with `sealed`, a batch that takes no more records) and room for it.
+    pub(super) fn ready_brokers(&self, sealed: bool) -> Vec<BrokerId> {
+        let has_sealed = |&index: &Index| self.partitions.get(index).is_some_and(|p| !p.queue.is_empty());
+        let ready = self.lists.iter().filter(|(id, list)| {
+            !self.gated.contains(id) && if sealed { list.iter().any(has_sealed) } else { !list.is_empty() }
+        });
+        ready.map(|(&id, _)| id).collect()
     }
 
     /// A broker with something to send and room for it.

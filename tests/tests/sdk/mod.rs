@@ -5,6 +5,7 @@ mod admin;
 mod backends;
 mod consumers;
 mod errors;
+mod groups;
 mod lifecycle;
 mod records;
 mod settings;
@@ -85,6 +86,12 @@ macro_rules! on {
                     partitions_are_added_and_followed
                     configs_are_described_and_altered
                     offsets_are_looked_up
+                }
+                groups {
+                    offsets_are_set_read_and_forgotten
+                    lag_is_counted
+                    groups_outlive_a_restart
+                    groups_that_are_not_there_are_named
                 }
                 errors {
                     unknown_things_are_named

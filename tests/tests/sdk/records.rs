@@ -110,7 +110,7 @@ pub(super) async fn a_follower_is_woken(place: &impl Place) {
         seen
     });
     for n in 0..30 {
-        producer.send(Record::to("t").partition((n % 3) as i32).value(n.to_string())).await.unwrap();
+        producer.send(Record::to("t").partition(n % 3).value(n.to_string())).await.unwrap();
     }
     let mut seen = reads.await.unwrap();
     seen.sort_unstable();

@@ -73,7 +73,8 @@ impl ShardHandle {
         wake: Arc<Notify>,
     ) -> Self {
         let phase = Phase::Loading { not_before: Moment::default(), failures: 0 };
-        let inner = Inner { phase, era: 0, waiting: BTreeMap::new(), next_reply: 0, tail: None, announced: None };
+        let inner =
+            Inner { phase, era: FIRST_ERA, waiting: BTreeMap::new(), next_reply: 0, tail: None, announced: None };
         let busy = std::sync::atomic::AtomicBool::new(false);
         Self { partition, log, env, config, wake, inner: Mutex::new(inner), busy }
     }
@@ -329,6 +330,9 @@ impl ShardHandle {
         }
     }
 }
+
+/// That of a new handle.
+pub(super) const FIRST_ERA: u64 = 0;
 
 const FIRST_RETRY: std::time::Duration = std::time::Duration::from_millis(50);
 

@@ -94,6 +94,7 @@ impl State {
             let Loading { record, reserved, timestamp_ms, completion, number } = &loading;
             let put = self
                 .choose(record, parts)
+                .and_then(|index| index.ok_or(Error::Closed { in_doubt: false }))
                 .and_then(|index| self.put(index, record, *reserved, *timestamp_ms, parts, Some(completion)));
             match put {
                 Ok(_) => placed.push(*number),
