@@ -9,7 +9,7 @@ use ottla_broker_core::{InvalidTopicName, Offset, TopicName, TopicPartition};
 use tokio::sync::mpsc;
 
 use super::acks::MaxUnacked;
-use super::assignor::{Assignor, CooperativeSticky, Range, common_protocol};
+use super::assignor::{Assignor, CooperativeSticky, common_protocol};
 use super::commit::Commit;
 use super::coordinator::Coordinator;
 use super::core::Core;
@@ -49,7 +49,7 @@ impl Builder {
             max_unacked: settings.max_unacked.get(),
             settings,
             wanted: Wanted::default(),
-            assignors: vec![Arc::new(CooperativeSticky), Arc::new(Range)],
+            assignors: vec![Arc::new(CooperativeSticky)],
             listener: Arc::new(NoListener),
             bad_name: None,
         }
@@ -105,9 +105,10 @@ impl Builder {
         self
     }
 
-    /// The ways to divide partitions that it can take part in, the favourite first;
-    /// [`CooperativeSticky`], then [`Range`] by default. All members need one in common. Rebalances are cooperative
-    /// only if every one of them is.
+    /// The ways to divide partitions that it can take part in, the favourite first; [`CooperativeSticky`] alone by
+    /// default, which Kafka's clients have in their default list too. All members need one in common. Rebalances are
+    /// cooperative only if every one of them is: with [`Range`](super::Range) in the list, which the group may settle
+    /// on, everything is given up before each.
     pub fn assignors(mut self, assignors: impl IntoIterator<Item = Arc<dyn Assignor>>) -> Self {
         self.assignors = assignors.into_iter().collect();
         self
@@ -245,7 +246,7 @@ impl Builder {
         });
         // Nobody waits for the task: it ends when the consumer is shut down or dropped.
         drop(env.spawn("ottla-consumer", driver.run(topics)));
-        Ok(Consumer { core, handle, _opened: opened })
+        Ok(Consumer { core, handle, opened })
     }
 
     fn member(&self, env: &ottla_broker_core::env::Env) -> Config {

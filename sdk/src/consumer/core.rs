@@ -166,7 +166,7 @@ impl Core {
     }
 
     /// The whole current batch, or as much of it as may go.
-    fn hand_over_current(&mut self) -> Option<Batch> {
+    pub(super) fn hand_over_current(&mut self) -> Option<Batch> {
         let (index, messages) = self.current.as_mut()?;
         let lane = self.lanes.get_mut(*index).and_then(Option::as_mut);
         let Some(tracker) = lane.and_then(|lane| lane.tracker.as_mut()) else {
@@ -228,7 +228,7 @@ impl Core {
     }
 
     /// Waits until there is a current batch.
-    fn poll_current(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Error>>> {
+    pub(super) fn poll_current(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Error>>> {
         if std::mem::take(&mut self.told) {
             self.shared.tell(Control::Polled);
         }
@@ -280,6 +280,7 @@ impl Core {
             }
             self.finished = trouble.is_fatal();
         }
+        self.finished |= matches!(error, Error::Closed { .. });
     }
 
     fn lane(&mut self, index: usize) -> Option<&mut Lane> {
@@ -376,6 +377,20 @@ impl Core {
         self.engine.let_go(index);
     }
 
+    /// The lane of the current batch.
+    pub(super) fn current_lane(&mut self) -> Option<&mut Lane> {
+        let index = self.current.as_ref()?.0;
+        self.lane(index)
+    }
+
+    /// The stream of the current batch's partition has not taken the last one.
+    pub(super) fn clog_current(&mut self) {
+        let Some((index, messages)) = self.current.take() else { return };
+        let Some(lane) = self.lane(index) else { return };
+        (lane.rest, lane.clogged) = (Some(messages), true);
+        self.hold(index);
+    }
+
     fn look_for_room(&mut self, cx: &Context<'_>) {
         if self.full.is_empty() {
             return;
@@ -449,7 +464,7 @@ impl Core {
                         self.forget(index);
                         assigned.restart();
                         if let Some(lane) = self.lane(index) {
-                            *lane = Lane::new(assigned, false);
+                            *lane = Lane { stream: lane.stream.take(), ..Lane::new(assigned, false) };
                         }
                         self.engine.go(index, to);
                         self.engine.let_go(index);
@@ -466,6 +481,13 @@ impl Core {
                         } else {
                             self.let_go(index);
                         }
+                    }
+                }
+                Change::Taken(assigned) => {
+                    if let Some(index) = self.find(&assigned)
+                        && self.lane(index).is_some_and(|lane| std::mem::take(&mut lane.clogged))
+                    {
+                        self.let_go(index);
                     }
                 }
                 Change::Failed(error) => self.failures.push_back(error),

@@ -97,6 +97,10 @@ impl Batch {
         Self { messages, acks, good: 0, failed: false }
     }
 
+    pub(super) const fn acks_mut(&mut self) -> Option<&mut AckMany> {
+        self.acks.as_mut()
+    }
+
     /// Topic and partition that all of them are of.
     #[must_use]
     pub fn topic_partition(&self) -> &ottla_broker_core::TopicPartition {
