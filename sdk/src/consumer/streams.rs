@@ -228,7 +228,7 @@ impl Batch {
     fn take_one(&mut self) -> Option<Result<Message, Error>> {
         Some(match self.next()? {
             Ok(message) => Ok(Message::new(message, self.split_ack())),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         })
     }
 

@@ -77,6 +77,11 @@ impl Messages {
         self.from
     }
 
+    /// Whether an error came, after which nothing more does.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.done && self.position < self.end
+    }
+
     /// Nothing more comes.
     pub(crate) const fn exhaust(&mut self) {
         self.done = true;
