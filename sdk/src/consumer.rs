@@ -43,7 +43,7 @@ pub use commit::{Commit, Ledger, NotKept};
 pub use error::Error;
 pub use handle::Handle;
 pub use listener::{Committer, RebalanceListener};
-pub use message::{Batch, Message};
+pub use message::{Batch, Message, Undecoded};
 pub use settings::IfNoOffset;
 pub(crate) use settings::Settings;
 pub use shared::Left;

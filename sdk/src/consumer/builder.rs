@@ -277,7 +277,8 @@ impl Builder {
         if self.wanted.is_empty() {
             return invalid("no topic was named; call `topics(..)`, `pattern(..)` or `assign(..)`".to_owned());
         }
-        if !self.wanted.partitions.is_empty() && !(self.wanted.topics.is_empty() && self.wanted.patterns.is_empty()) {
+        let by_name = !self.wanted.topics.is_empty() || !self.wanted.patterns.is_empty();
+        if by_name && !self.wanted.partitions.is_empty() {
             return invalid(
                 "`assign` chooses partitions by hand, and does not go with `topics` or `pattern`".to_owned(),
             );

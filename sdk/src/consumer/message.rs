@@ -28,17 +28,26 @@ impl Message {
     /// The same message with its key and value decoded.
     ///
     /// # Errors
-    /// [`reader::Error::Decode`], with the message as it was.
+    /// What was refused, with the message as it was.
     pub fn decode<K: Decode, V: Decode>(
         self,
         key: &K,
         value: &V,
-    ) -> Result<Message<K::Output, V::Output>, Box<(reader::Error, Self)>> {
+    ) -> Result<Message<K::Output, V::Output>, Box<Undecoded>> {
         match self.message.clone().decode(key, value) {
             Ok(message) => Ok(Message { message, ack: self.ack }),
-            Err(error) => Err(Box::new((error, self))),
+            Err(error) => Err(Box::new(Undecoded { error, message: self })),
         }
     }
+}
+
+/// A message that a codec refused.
+#[derive(Debug)]
+pub struct Undecoded {
+    /// [`reader::Error::Decode`].
+    pub error: reader::Error,
+    /// The message as it was, still to be acknowledged.
+    pub message: Message,
 }
 
 impl<K, V> Message<K, V> {

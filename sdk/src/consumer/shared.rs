@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ottla_broker_core::api::PartitionMetadata;
 use ottla_broker_core::api::group::GroupId;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{Offset, TopicId, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
@@ -151,6 +152,9 @@ impl Shared {
 
     /// Ends the application's side.
     pub(super) fn stop(&self) {
+        if is_planted("next-hangs-after-shutdown") {
+            return;
+        }
         self.reader.stop();
         self.attention.store(true, Ordering::Release);
     }

@@ -126,6 +126,7 @@ macro_rules! on {
                     dropping_a_consumer_commits_and_leaves_and_leaves_no_task
                     being_busy_for_too_long_is_said_and_mended
                     what_was_left_is_reported
+                    nothing_blocks_a_runtime_of_one_thread
                 }
             }
         }

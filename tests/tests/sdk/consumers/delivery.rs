@@ -36,8 +36,7 @@ pub(crate) async fn at_least_once_is_the_default_and_repeats_what_was_not_acked(
 }
 
 /// Runs a member in a runtime of its own and kills the runtime once it has handed over `count` messages.
-async fn crash(place: &impl Place, client: &Client, commit: Commit, count: i64) {
-    let _ = place;
+async fn crash(client: &Client, commit: Commit, count: i64) {
     let client = client.clone();
     let (send, receive) = tokio::sync::oneshot::channel();
     let (kill, killed) = std::sync::mpsc::channel::<()>();
@@ -71,19 +70,19 @@ pub(crate) async fn a_crash_repeats_or_skips_as_promised(place: &impl Place) {
         // Two batches.
         produce(&producer, topic, 0, 0..3).await;
         produce(&producer, topic, 0, 3..6).await;
-        crash(place, &client, commit, 6).await;
+        crash(&client, commit, 6).await;
         produce(&producer, topic, 0, 6..7).await;
         let mut next = client.consumer("g").topics([topic]).commit(commit).build().await.unwrap();
         assert_eq!(value(&next.next().await.unwrap().unwrap()), first, "{commit:?}");
         next.handle().shutdown(PATIENCE).await.unwrap();
         let error = client.close(PATIENCE).await.unwrap_err().to_string();
         assert!(error.contains("its background task ended with its runtime"), "{error}");
-        return_group(place).await;
+        begin_anew(place).await;
     }
 }
 
-/// Forgets the group's offsets and members by taking another log.
-async fn return_group(place: &impl Place) {
+/// Waits until the group has forgotten the crashed member, and has it begin at 0 again.
+async fn begin_anew(place: &impl Place) {
     let client = place.connect().await;
     let mut consumer = client.consumer("g").topics(["t"]).build().await.unwrap();
     let _ = consumer.try_next();

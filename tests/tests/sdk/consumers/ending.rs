@@ -22,7 +22,8 @@ pub(crate) async fn next_ends_after_shutdown_and_close(place: &impl Place) {
         } else {
             handle.shutdown(PATIENCE).await.unwrap();
         }
-        let (ended, mut consumer) = waits.await.unwrap();
+        let waits = tokio::time::timeout(PATIENCE / 4, waits);
+        let (ended, mut consumer) = waits.await.expect("next hangs after the end").unwrap();
         assert!(ended && handle.is_shut_down());
         assert!(consumer.next().await.unwrap().is_none() && consumer.next_batch().await.unwrap().is_none());
         // Once more gives the same answer.
@@ -124,4 +125,32 @@ pub(crate) async fn what_was_left_is_reported(place: &impl Place) {
     let consumer = quick(&client, "g").build().await.unwrap();
     let left: Left = consumer.handle().shutdown(PATIENCE).await.unwrap();
     assert_eq!(left.unacked(), 0);
+}
+
+pub(crate) async fn nothing_blocks_a_runtime_of_one_thread(place: &impl Place) {
+    let client = client_with(place, "t", 1).await;
+    let producer = client.producer().build().await.unwrap();
+    produce(&producer, "t", 0, 0..10).await;
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let mut consumer = quick(&client, "g").build().await.unwrap();
+            let handle = consumer.handle();
+            for _ in 0..10 {
+                consumer.next().await.unwrap().unwrap().ack();
+                // All of them go on at once, on the one thread that there is.
+                let partition = tp("t", 0);
+                let (committed, answers, _) =
+                    tokio::join!(handle.commit(), handle.committed([partition.clone()]), async {
+                        handle.position(&partition)
+                    },);
+                committed.unwrap();
+                answers.unwrap();
+            }
+            let left = handle.shutdown(PATIENCE).await.unwrap();
+            assert_eq!(left.partitions[0].committed, Some(ottla::Offset(10)));
+            client.close(PATIENCE).await.unwrap();
+        });
+    });
+    tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! Where a group begins, goes and stands.
 
 use ottla::consumer::{Error, IfNoOffset};
-use ottla::{Commit, Offset, OffsetSpec};
+use ottla::{Commit, Offset};
 
 use super::*;
 
@@ -9,7 +9,6 @@ pub(crate) async fn a_group_begins_where_it_is_told(place: &impl Place) {
     let client = client_with(place, "t", 1).await;
     let producer = client.producer().build().await.unwrap();
     produce(&producer, "t", 0, 0..10).await;
-    let _ = OffsetSpec::Latest;
     for (group, at, expected) in [
         ("earliest", At::Earliest, 0),
         ("offset", At::Offset(Offset(4)), 4),
