@@ -36,7 +36,7 @@ pub struct Partitions {
 }
 
 enum Item {
-    Stream(PartitionStream),
+    Stream(Box<PartitionStream>),
     /// And who waits until it was taken: an error is one poll's.
     Error(Error, oneshot::Sender<()>),
 }
@@ -125,12 +125,12 @@ impl Core {
                 let (sender, batches) = mpsc::channel(1);
                 let assigned = Arc::clone(&lane.assigned);
                 lane.stream = Some(sender.clone());
-                let _ = items.send(Item::Stream(PartitionStream {
+                let _ = items.send(Item::Stream(Box::new(PartitionStream {
                     assigned,
                     batches,
                     current: None,
                     shared: Arc::clone(&shared),
-                }));
+                })));
                 sender
             }
         };
@@ -168,7 +168,7 @@ impl Stream for Partitions {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Ready(match ready!(self.items.poll_recv(cx)) {
-            Some(Item::Stream(stream)) => Some(Ok(stream)),
+            Some(Item::Stream(stream)) => Some(Ok(*stream)),
             Some(Item::Error(error, taken)) => {
                 let _ = taken.send(());
                 Some(Err(error))
