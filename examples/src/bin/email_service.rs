@@ -5,7 +5,8 @@
 //! cargo run --release --bin email_service [URL]
 //! ```
 //!
-//! Exit code 0 means that every event was handled, each user's in order, and that no partition ever had two owners.
+//! Exit code 0 means that every event was handled, each user's in order, that no partition ever had two owners, and
+//! that none moved without need.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,17 +56,20 @@ async fn run(url: &str) -> Result<(), Error> {
     let mut accounts = Accounts::new(client.producer().build().await?);
 
     let x = Member::join(&client, "X", &owners, &desk).await?;
-    owned("consumer X joins the group analytics", &owners.divided(&[3], LIMIT).await?);
+    let alone = divided("X joins the group analytics", &owners, &[3]).await?;
     let y = Member::join(&client, "Y", &owners, &desk).await?;
-    owned("consumer Y joins", &owners.divided(&[2, 1], LIMIT).await?);
+    let two = divided("Y joins", &owners, &[2, 1]).await?;
+    stays(&two, &alone)?;
     handled(&mut accounts, &desk).await?;
 
     let z = Member::join(&client, "Z", &owners, &desk).await?;
-    owned("consumer Z joins", &owners.divided(&[1, 1, 1], LIMIT).await?);
+    let three = divided("Z joins", &owners, &[1, 1, 1]).await?;
+    stays(&three, &two)?;
     handled(&mut accounts, &desk).await?;
 
     y.leave().await?;
-    owned("consumer Y leaves", &owners.divided(&[2, 1], LIMIT).await?);
+    let left = divided("Y leaves", &owners, &[2, 1]).await?;
+    stays(&three, &left)?;
     handled(&mut accounts, &desk).await?;
 
     x.leave().await?;
@@ -190,9 +194,23 @@ impl Member {
     }
 }
 
-fn owned(event: &str, shares: &Shares) {
-    let shares: Vec<_> = shares.iter().map(|(member, share)| format!("{member} owns {}", listed(share))).collect();
-    println!("{event}: {}", shares.join(", "));
+/// Waits for shares of these sizes, and says whose they are.
+async fn divided(event: &str, owners: &Owners, sizes: &[usize]) -> Result<Shares, Error> {
+    let shares = owners.divided(sizes, LIMIT).await?;
+    let listed: Vec<_> = shares.iter().map(|(member, share)| format!("{member} owns {}", listed(share))).collect();
+    println!("consumer {event}: {}", listed.join(", "));
+    Ok(shares)
+}
+
+/// Only what has to move moves: with more consumers each has a part of what it had, with fewer all of it and more.
+fn stays(with_more: &Shares, with_fewer: &Shares) -> Result<(), Error> {
+    for (member, had) in with_fewer {
+        if with_more.get(member).is_some_and(|share| !share.is_subset(had)) {
+            let what = format!("{member} got other partitions for no reason: {with_fewer:?} against {with_more:?}");
+            return Err(what.into());
+        }
+    }
+    Ok(())
 }
 
 fn listed(partitions: &BTreeSet<i32>) -> String {
@@ -270,6 +288,16 @@ mod tests {
     #[tokio::test]
     async fn the_story_holds() {
         run("memory://").await.unwrap();
+    }
+
+    #[test]
+    fn a_needless_move_is_seen() {
+        let shares = |list: &[(&str, &[i32])]| -> Shares {
+            list.iter().map(|(member, share)| ((*member).to_owned(), share.iter().copied().collect())).collect()
+        };
+        let two = shares(&[("X", &[0, 1]), ("Y", &[2])]);
+        stays(&shares(&[("X", &[1]), ("Y", &[2]), ("Z", &[0])]), &two).unwrap();
+        stays(&shares(&[("X", &[2]), ("Y", &[1]), ("Z", &[0])]), &two).unwrap_err();
     }
 
     #[test]

@@ -9,7 +9,7 @@ use ottla_broker_core::{InvalidTopicName, Offset, TopicName, TopicPartition};
 use tokio::sync::mpsc;
 
 use super::acks::MaxUnacked;
-use super::assignor::{Assignor, CooperativeSticky, Range, common_protocol};
+use super::assignor::{Assignor, CooperativeSticky, common_protocol};
 use super::commit::Commit;
 use super::coordinator::Coordinator;
 use super::core::Core;
@@ -41,6 +41,10 @@ pub struct Builder {
     bad_name: Option<InvalidTopicName>,
 }
 
+fn default_assignors() -> Vec<Arc<dyn Assignor>> {
+    vec![Arc::new(CooperativeSticky)]
+}
+
 impl Builder {
     pub(crate) fn new(opened: Result<Opened, crate::Error>, group: GroupId, settings: Settings) -> Self {
         Self {
@@ -49,7 +53,7 @@ impl Builder {
             max_unacked: settings.max_unacked.get(),
             settings,
             wanted: Wanted::default(),
-            assignors: vec![Arc::new(CooperativeSticky), Arc::new(Range)],
+            assignors: default_assignors(),
             listener: Arc::new(NoListener),
             bad_name: None,
         }
@@ -106,8 +110,9 @@ impl Builder {
     }
 
     /// The ways to divide partitions that it can take part in, the favourite first;
-    /// [`CooperativeSticky`], then [`Range`] by default. All members need one in common. Rebalances are cooperative
-    /// only if every one of them is.
+    /// [`CooperativeSticky`] alone by default, which the Java client offers by default too. All members need one in
+    /// common. Rebalances are cooperative only if every one of them is: with [`Range`](super::Range) beside it, members
+    /// give up all they have before each rebalance, and nothing is left to stick to.
     pub fn assignors(mut self, assignors: impl IntoIterator<Item = Arc<dyn Assignor>>) -> Self {
         self.assignors = assignors.into_iter().collect();
         self
@@ -364,5 +369,16 @@ impl<K: Decode, V: Decode> TypedBuilder<K, V> {
     pub async fn build(self) -> Result<TypedConsumer<K, V>, crate::Error> {
         let consumer = self.builder.build().await?;
         Ok(TypedConsumer::new(consumer, self.key, self.value, self.policy))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consumer::RebalanceProtocol;
+
+    #[test]
+    fn by_default_what_stays_is_not_stopped() {
+        assert_eq!(common_protocol(&default_assignors()), RebalanceProtocol::Cooperative);
     }
 }
