@@ -25,7 +25,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 const TOPIC: &str = "user_email_updated";
 const GROUP: &str = "analytics";
-const USERS: [&str; 6] = ["ada", "grace", "linus", "edsger", "barbara", "donald"];
+const USERS: [&str; 6] = ["ada", "alan", "grace", "ken", "linus", "radia"];
 /// Far more than anything here takes: to end with a message where something hangs.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -78,7 +78,7 @@ async fn run(url: &str) -> Result<(), Error> {
     println!("replayed from the start, by a reader without a group: {} events", replayed.len());
     for user in USERS {
         let emails: Vec<_> = replayed.iter().filter(|(of, _)| of == user).map(|(_, event)| &*event.email).collect();
-        println!("  {user:<8} {}", emails.join(" -> "));
+        println!("  {user:<6} {}", emails.join(" -> "));
     }
     client.close(Duration::from_secs(5)).await?;
 
