@@ -1,5 +1,7 @@
 //! From a URL to a [`Cluster`]: the only room that knows the backends.
 
+#[cfg(feature = "testing")]
+pub(crate) mod crashable;
 mod error;
 #[cfg(feature = "memory")]
 mod memory;

@@ -40,6 +40,7 @@
 //! |---|---|
 //! | `gzip`, `snappy`, `lz4`, `zstd` | that codec of record batches |
 //! | `compression` | the four of them |
+//! | `testing` | `testing`: a seeded world, and a cluster that fails when told, for the tests of your service |
 //!
 //! - [`Client`] connects; from it come [`Producer`]s, [`Consumer`]s, [`Reader`]s and the [`Admin`].
 //! - [`Partitioner`] chooses where records go: [`KeyHash`], [`Sticky`], [`Random`], [`RoundRobin`],
@@ -61,6 +62,8 @@ mod partitioner;
 pub mod producer;
 pub mod reader;
 mod record;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use admin::{Admin, GroupDescription, GroupLag, MemberDescription, NewTopic};
 pub use client::{Builder as ClientBuilder, Client};

@@ -8,6 +8,8 @@
 //! - A commit is one record that is appended, awaited and remembered. Its limit: one record of that size,
 //!   produced alone and awaited, through the same broker. Each size has ten times the idle groups of the one
 //!   before: the rate should not know.
+//! - Consuming through a group reads batch by batch and acknowledges each, with commits on the clock. Its
+//!   limit: the reader without a group, over the same records in the same round.
 //! - A rebalance has each member join and sync, the leader first and each in a task. Its limit: two
 //!   heartbeats a member, which is what as many calls cost that have nothing to decide.
 #![allow(
@@ -20,11 +22,14 @@
 )]
 
 use std::future::Future;
+use std::hint::black_box;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt;
+use ottla::{At, Client, NewTopic, Record};
 use ottla_backends::memory;
 use ottla_broker_core::api::group::{
     Assignment, CONSUMER, FindCoordinator, Generation, GroupId, GroupProtocol, Heartbeat, JoinGroup, JoinedGroup,
@@ -56,6 +61,7 @@ fn main() {
     for idle in [100, 1_000, 10_000] {
         runtime.block_on(async { tokio::spawn(commits(idle, rounds)).await.unwrap() });
     }
+    runtime.block_on(async { tokio::spawn(consuming(rounds)).await.unwrap() });
     for (members, partitions) in [(10, 100), (100, 1_000), (1_000, 10_000)] {
         runtime.block_on(async { tokio::spawn(rebalances(members, partitions, rounds)).await.unwrap() });
     }
@@ -251,4 +257,58 @@ async fn rebalances(count: usize, partitions: i32, rounds: usize) {
     println!("    {per_member} µs and {cpu} µs of CPU a member\n");
     broker.close(Duration::from_secs(5)).await.unwrap();
     keeper.await;
+}
+
+/// Records of one round.
+const RECORDS: u64 = 3_000_000;
+
+async fn consuming(rounds: usize) {
+    let client = Client::connect("memory://").await.unwrap();
+    client.admin().create_topic(NewTopic::new("t").partitions(3)).await.unwrap();
+    let producer = client.producer().build().await.unwrap();
+    let value = Bytes::from(vec![7_u8; 100]);
+    for n in 0..RECORDS {
+        drop(producer.enqueue(Record::to("t").partition((n % 3) as i32).value(value.clone())).await.unwrap());
+    }
+    producer.flush().await.unwrap();
+    let (mut alone, mut grouped) = (Samples::default(), Samples::default());
+    for round in 0..=rounds {
+        let watch = Watch::start();
+        let mut reader = client.reader().topic("t").start(At::Earliest).to_end().build().await.unwrap();
+        let mut read = 0;
+        while let Some(batch) = reader.next_batch().await.unwrap() {
+            for message in batch {
+                black_box(message.unwrap().value());
+                read += 1;
+            }
+        }
+        assert_eq!(read, RECORDS);
+        let by_reader = RECORDS as f64 / watch.stop().wall.as_secs_f64();
+
+        // Its first message ends the joining, which is not what is measured here.
+        let mut consumer =
+            client.consumer(format!("g{round}")).topics(["t"]).if_no_offset(At::Earliest).build().await.unwrap();
+        let mut batch = consumer.next_batch().await.unwrap().unwrap();
+        let mut read = (&mut batch).count() as u64;
+        batch.ack();
+        let before = read;
+        let watch = Watch::start();
+        while read < RECORDS {
+            let mut batch = consumer.next_batch().await.unwrap().unwrap();
+            for message in &mut batch {
+                black_box(message.unwrap().value());
+                read += 1;
+            }
+            batch.ack();
+        }
+        let by_group = (read - before) as f64 / watch.stop().wall.as_secs_f64();
+        consumer.handle().shutdown(Duration::from_secs(5)).await.unwrap();
+        if round > 0 {
+            alone.push(by_reader);
+            grouped.push(by_group);
+        }
+    }
+    println!("consuming {} records of 100 B, 3 partitions, one member:", figure(RECORDS as f64));
+    println!("  a reader alone {alone}/s; through a group, acknowledged {grouped}/s, {} of it\n", grouped.over(&alone));
+    client.close(Duration::from_secs(5)).await.unwrap();
 }

@@ -3,10 +3,12 @@
 //! - `tests/main.rs`: one test binary, a module a suite.
 //! - `planted.toml`: known bugs and the test that catches each; `cargo run -p ottla-tests --bin planted`
 //!   puts them back one by one and fails if one survives.
+//! - `sim`: whole clusters with their clients, by seed; `cargo run --release -p ottla-tests --bin sim` is its long form.
 //! - `benches/`: each measures its own physical limit in the same run.
 
 pub mod bench;
 pub mod counting;
 mod planted;
+pub mod sim;
 
 pub use planted::{Bug, Catalogue};

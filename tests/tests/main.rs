@@ -11,4 +11,5 @@
 mod broker;
 mod groups;
 mod sdk;
+mod simulation;
 mod tidy;

@@ -319,6 +319,16 @@ impl AckMany {
         self.end == self.first
     }
 
+    /// The right to acknowledge the first that is left, taken out.
+    pub fn split_first(&mut self) -> Option<Ack> {
+        if self.is_empty() {
+            return None;
+        }
+        let ack = Ack { window: self.window.clone(), sequence: self.first };
+        self.first += 1;
+        Some(ack)
+    }
+
     /// Acknowledges all that are left: one atomic operation for up to 63.
     pub fn ack(mut self) -> AckedMany {
         self.ack_first(u64::MAX)

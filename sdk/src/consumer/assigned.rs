@@ -1,6 +1,6 @@
 //! One assignment of one partition, as the application's side, the background task and handles share it.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::Gauge;
@@ -25,6 +25,8 @@ pub(super) struct Assigned {
     /// It is another member's already: nothing is to be committed.
     lost: AtomicBool,
     paused: AtomicBool,
+    /// Grows with each seek.
+    seeks: AtomicU64,
     /// Where the partition ended when it was last read; −1 before.
     pub(super) end_seen: Arc<AtomicI64>,
     lag: Gauge,
@@ -63,6 +65,7 @@ impl Assigned {
             stopped: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             paused: AtomicBool::new(false),
+            seeks: AtomicU64::new(0),
             end_seen: Arc::new(AtomicI64::new(-1)),
             lag,
             state: Mutex::new(State {
@@ -136,12 +139,18 @@ impl Assigned {
     /// A seek ends what was handed over before: its acks count no more, and commits follow the new place,
     /// also backwards.
     pub(super) fn restart(&self) {
+        self.seeks.fetch_add(1, Ordering::AcqRel);
         let mut state = self.state();
         if let Some(progress) = state.progress.take() {
             let _ = progress.close();
         }
         state.ledger = Ledger::new(self.mode, NOTHING);
         state.held_back = None;
+    }
+
+    /// A number that changes with each seek.
+    pub(super) fn seeks(&self) -> u64 {
+        self.seeks.load(Ordering::Acquire)
     }
 
     /// The offset of the next message; `None` while it is being looked up.

@@ -41,10 +41,6 @@ pub struct Builder {
     bad_name: Option<InvalidTopicName>,
 }
 
-fn default_assignors() -> Vec<Arc<dyn Assignor>> {
-    vec![Arc::new(CooperativeSticky)]
-}
-
 impl Builder {
     pub(crate) fn new(opened: Result<Opened, crate::Error>, group: GroupId, settings: Settings) -> Self {
         Self {
@@ -53,7 +49,7 @@ impl Builder {
             max_unacked: settings.max_unacked.get(),
             settings,
             wanted: Wanted::default(),
-            assignors: default_assignors(),
+            assignors: vec![Arc::new(CooperativeSticky)],
             listener: Arc::new(NoListener),
             bad_name: None,
         }
@@ -109,10 +105,10 @@ impl Builder {
         self
     }
 
-    /// The ways to divide partitions that it can take part in, the favourite first;
-    /// [`CooperativeSticky`] alone by default, which the Java client offers by default too. All members need one in
-    /// common. Rebalances are cooperative only if every one of them is: with [`Range`](super::Range) beside it, members
-    /// give up all they have before each rebalance, and nothing is left to stick to.
+    /// The ways to divide partitions that it can take part in, the favourite first; [`CooperativeSticky`] alone by
+    /// default, which Kafka's clients have in their default list too. All members need one in common. Rebalances are
+    /// cooperative only if every one of them is: with [`Range`](super::Range) in the list, which the group may settle
+    /// on, everything is given up before each.
     pub fn assignors(mut self, assignors: impl IntoIterator<Item = Arc<dyn Assignor>>) -> Self {
         self.assignors = assignors.into_iter().collect();
         self
@@ -250,7 +246,7 @@ impl Builder {
         });
         // Nobody waits for the task: it ends when the consumer is shut down or dropped.
         drop(env.spawn("ottla-consumer", driver.run(topics)));
-        Ok(Consumer { core, handle, _opened: opened })
+        Ok(Consumer { core, handle, opened })
     }
 
     fn member(&self, env: &ottla_broker_core::env::Env) -> Config {
@@ -281,7 +277,8 @@ impl Builder {
         if self.wanted.is_empty() {
             return invalid("no topic was named; call `topics(..)`, `pattern(..)` or `assign(..)`".to_owned());
         }
-        if !self.wanted.partitions.is_empty() && !(self.wanted.topics.is_empty() && self.wanted.patterns.is_empty()) {
+        let by_name = !self.wanted.topics.is_empty() || !self.wanted.patterns.is_empty();
+        if by_name && !self.wanted.partitions.is_empty() {
             return invalid(
                 "`assign` chooses partitions by hand, and does not go with `topics` or `pattern`".to_owned(),
             );
@@ -369,16 +366,5 @@ impl<K: Decode, V: Decode> TypedBuilder<K, V> {
     pub async fn build(self) -> Result<TypedConsumer<K, V>, crate::Error> {
         let consumer = self.builder.build().await?;
         Ok(TypedConsumer::new(consumer, self.key, self.value, self.policy))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::consumer::RebalanceProtocol;
-
-    #[test]
-    fn by_default_what_stays_is_not_stopped() {
-        assert_eq!(common_protocol(&default_assignors()), RebalanceProtocol::Cooperative);
     }
 }

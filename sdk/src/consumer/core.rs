@@ -3,6 +3,8 @@
 //! Nothing here is asynchronous of itself: it is polled by whoever waits for a message, and does first what the
 //! background task has left for it.
 
+mod changes;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,8 +20,8 @@ use super::error::Error;
 use super::lane::Lane;
 use super::membership::Trouble;
 use super::message::{Batch, Message};
-use super::shared::{Change, Control, Shared};
-use crate::reader::{At, Engine, Messages, Slot};
+use super::shared::{Control, Shared};
+use crate::reader::{At, Engine, Messages};
 
 /// A batch that is handed over once the commit of its end is answered.
 #[derive(Debug)]
@@ -166,7 +168,7 @@ impl Core {
     }
 
     /// The whole current batch, or as much of it as may go.
-    fn hand_over_current(&mut self) -> Option<Batch> {
+    pub(super) fn hand_over_current(&mut self) -> Option<Batch> {
         let (index, messages) = self.current.as_mut()?;
         let lane = self.lanes.get_mut(*index).and_then(Option::as_mut);
         let Some(tracker) = lane.and_then(|lane| lane.tracker.as_mut()) else {
@@ -228,7 +230,7 @@ impl Core {
     }
 
     /// Waits until there is a current batch.
-    fn poll_current(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Error>>> {
+    pub(super) fn poll_current(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Error>>> {
         if std::mem::take(&mut self.told) {
             self.shared.tell(Control::Polled);
         }
@@ -280,6 +282,7 @@ impl Core {
             }
             self.finished = trouble.is_fatal();
         }
+        self.finished |= matches!(error, Error::Closed { .. });
     }
 
     fn lane(&mut self, index: usize) -> Option<&mut Lane> {
@@ -376,6 +379,20 @@ impl Core {
         self.engine.let_go(index);
     }
 
+    /// The lane of the current batch.
+    pub(super) fn current_lane(&mut self) -> Option<&mut Lane> {
+        let index = self.current.as_ref()?.0;
+        self.lane(index)
+    }
+
+    /// The stream of the current batch's partition has not taken the last one.
+    pub(super) fn clog_current(&mut self) {
+        let Some((index, messages)) = self.current.take() else { return };
+        let Some(lane) = self.lane(index) else { return };
+        (lane.rest, lane.clogged) = (Some(messages), true);
+        self.hold(index);
+    }
+
     fn look_for_room(&mut self, cx: &Context<'_>) {
         if self.full.is_empty() {
             return;
@@ -404,94 +421,5 @@ impl Core {
                 None => self.unplaced.push(index),
             }
         }
-    }
-
-    /// Does what the background task and handles have left to do.
-    fn attend(&mut self) {
-        let mut installed = false;
-        for change in self.shared.take_changes() {
-            match change {
-                Change::Install { assigned, topic, metadata, start } => {
-                    if assigned.is_stopped() {
-                        continue;
-                    }
-                    installed = true;
-                    let partition = TopicPartition::clone(&assigned.partition);
-                    let at = start.unwrap_or(At::Offset(Offset::ZERO));
-                    let mut slot = Slot::new(partition.clone(), topic, at, None);
-                    (slot.leader, slot.epoch) = (metadata.leader, metadata.leader_epoch);
-                    slot.end_seen = Some(Arc::clone(&assigned.end_seen));
-                    let index = self.engine.install(slot);
-                    if self.lanes.len() <= index {
-                        self.lanes.resize_with(index + 1, || None);
-                    }
-                    if let Some(place) = self.lanes.get_mut(index) {
-                        let lane = place.insert(Lane::new(assigned, start.is_none()));
-                        if lane.is_held() {
-                            self.engine.hold(index);
-                        }
-                    }
-                    self.places.insert(partition, index);
-                    self.unplaced.push(index);
-                }
-                Change::Remove(assigned) => {
-                    if let Some(index) = self.find(&assigned) {
-                        self.forget(index);
-                        self.places.remove(&*assigned.partition);
-                        self.engine.remove(index);
-                        if let Some(place) = self.lanes.get_mut(index) {
-                            *place = None;
-                        }
-                    }
-                }
-                Change::Seek(assigned, to) => {
-                    if let Some(index) = self.find(&assigned) {
-                        self.forget(index);
-                        assigned.restart();
-                        if let Some(lane) = self.lane(index) {
-                            *lane = Lane::new(assigned, false);
-                        }
-                        self.engine.go(index, to);
-                        self.engine.let_go(index);
-                        if self.lane(index).is_some_and(|lane| lane.is_held()) {
-                            self.engine.hold(index);
-                        }
-                        self.unplaced.push(index);
-                    }
-                }
-                Change::Paused(assigned) => {
-                    if let Some(index) = self.find(&assigned) {
-                        if assigned.is_paused() {
-                            self.hold(index);
-                        } else {
-                            self.let_go(index);
-                        }
-                    }
-                }
-                Change::Failed(error) => self.failures.push_back(error),
-            }
-        }
-        if installed {
-            self.engine.ask_anew();
-        }
-    }
-
-    fn find(&self, assigned: &Arc<super::assigned::Assigned>) -> Option<usize> {
-        let index = *self.places.get(&*assigned.partition)?;
-        let lane = self.lanes.get(index)?.as_ref()?;
-        Arc::ptr_eq(&lane.assigned, assigned).then_some(index)
-    }
-
-    /// Forgets what was fetched of a partition and not handed over.
-    fn forget(&mut self, index: usize) {
-        if self.current.as_ref().is_some_and(|(current, _)| *current == index) {
-            self.current = None;
-        }
-        if self.ahead.as_ref().is_some_and(|ahead| ahead.index == index) {
-            self.ahead = None;
-        }
-        self.runnable.retain(|runnable| *runnable != index);
-        self.full.retain(|full| *full != index);
-        self.unplaced.retain(|unplaced| *unplaced != index);
     }
 }

@@ -204,7 +204,7 @@ impl Driver {
     /// Tells the member what the application's polls say. A busy application is noticed when the member's
     /// time comes, so polls themselves need not wake anybody.
     fn watch_polls(&mut self) {
-        let waiting = self.shared.waiting.load(Ordering::SeqCst) > 0;
+        let waiting = self.shared.is_waiting();
         let seen = self.shared.polls.load(Ordering::Relaxed);
         let (waited, polled) = (self.polls.waiting, self.polls.seen != seen);
         (self.polls.waiting, self.polls.seen) = (waiting, seen);
@@ -371,6 +371,20 @@ impl Driver {
 
     fn keeps_offsets(&self) -> bool {
         self.settings.commit != Commit::Application
+    }
+}
+
+impl Drop for Driver {
+    /// The runtime went away under the task: a call that waits must not wait for ever.
+    fn drop(&mut self) {
+        let mut ended = self.shared.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.is_none() {
+            *ended = Some(Err(self.shared.abandoned(Duration::ZERO)));
+            for assigned in self.shared.assigned().values() {
+                assigned.lose();
+            }
+            self.shared.change(Change::Failed(self.shared.closed()));
+        }
     }
 }
 

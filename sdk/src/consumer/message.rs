@@ -5,7 +5,6 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use super::acks::{Ack, AckMany, Acked, AckedMany};
-use super::error::Error;
 use crate::codec::Decode;
 use crate::reader::{self, Messages};
 
@@ -29,17 +28,26 @@ impl Message {
     /// The same message with its key and value decoded.
     ///
     /// # Errors
-    /// [`reader::Error::Decode`], with the message as it was.
+    /// What was refused, with the message as it was.
     pub fn decode<K: Decode, V: Decode>(
         self,
         key: &K,
         value: &V,
-    ) -> Result<Message<K::Output, V::Output>, Box<(reader::Error, Self)>> {
+    ) -> Result<Message<K::Output, V::Output>, Box<Undecoded>> {
         match self.message.clone().decode(key, value) {
             Ok(message) => Ok(Message { message, ack: self.ack }),
-            Err(error) => Err(Box::new((error, self))),
+            Err(error) => Err(Box::new(Undecoded { error, message: self })),
         }
     }
+}
+
+/// A message that a codec refused.
+#[derive(Debug)]
+pub struct Undecoded {
+    /// [`reader::Error::Decode`].
+    pub error: reader::Error,
+    /// The message as it was, still to be acknowledged.
+    pub message: Message,
 }
 
 impl<K, V> Message<K, V> {
@@ -87,14 +95,19 @@ impl<K, V> Deref for Message<K, V> {
 pub struct Batch {
     messages: Messages,
     acks: Option<AckMany>,
-    /// How many came before an error.
-    good: u64,
-    failed: bool,
+    /// All of them, to count those before an error.
+    all: Messages,
+    /// How many [`ack_first`](Self::ack_first) acknowledged.
+    acked: u64,
 }
 
 impl Batch {
-    pub(super) const fn new(messages: Messages, acks: Option<AckMany>) -> Self {
-        Self { messages, acks, good: 0, failed: false }
+    pub(super) fn new(messages: Messages, acks: Option<AckMany>) -> Self {
+        Self { all: messages.clone(), messages, acks, acked: 0 }
+    }
+
+    pub(super) const fn acks_mut(&mut self) -> Option<&mut AckMany> {
+        self.acks.as_mut()
     }
 
     /// Topic and partition that all of them are of.
@@ -106,30 +119,26 @@ impl Batch {
     /// Acknowledges all of them, or, after an error, all before it.
     pub fn ack(self) -> AckedMany {
         let Some(mut acks) = self.acks else { return AckedMany::default() };
-        if self.failed { acks.ack_first(self.good) } else { acks.ack() }
+        if !self.messages.has_failed() {
+            return acks.ack();
+        }
+        let good = self.all.map_while(Result::ok).count();
+        acks.ack_first(u64::try_from(good).unwrap_or(u64::MAX).saturating_sub(self.acked))
     }
 
     /// Acknowledges the next `count` that are not acknowledged.
     pub fn ack_first(&mut self, count: u64) -> AckedMany {
-        self.good = self.good.saturating_sub(count);
+        self.acked = self.acked.saturating_add(count);
         self.acks.as_mut().map_or_else(AckedMany::default, |acks| acks.ack_first(count))
     }
 }
 
 impl Iterator for Batch {
-    type Item = Result<reader::Message, Error>;
+    // The reader's own items, untouched: another error type would copy each message.
+    type Item = Result<reader::Message, reader::Error>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        match self.messages.next()? {
-            Ok(message) => {
-                self.good += 1;
-                Some(Ok(message))
-            }
-            Err(error) => {
-                self.failed = true;
-                Some(Err(error.into()))
-            }
-        }
+        self.messages.next()
     }
 }

@@ -138,3 +138,40 @@ impl Settings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, config::Error> {
+        Settings::default().read(Section::parse(text)?.section("consumer")?)
+    }
+
+    #[test]
+    fn a_table_says_what_the_builder_can() {
+        let settings = read(
+            "[consumer]\ncommit = 'manual'\nif_no_offset = 'fail'\nmax_unacked = 7\nmax_poll_interval_ms = 250\n\
+             isolation = 'read_committed'\ngroup_instance_id = 'one'",
+        )
+        .unwrap();
+        assert_eq!((settings.commit, settings.if_no_offset), (Commit::Manual, IfNoOffset::Fail));
+        assert_eq!((settings.max_unacked.get(), settings.max_poll_interval), (7, Duration::from_millis(250)));
+        assert_eq!(settings.group_instance_id.as_deref(), Some("one"));
+        let settings = read("[consumer]\ncommit_every_ms = 20").unwrap();
+        assert_eq!(settings.commit, Commit::OnAck { every: Duration::from_millis(20) });
+    }
+
+    #[test]
+    fn refusals_name_the_setting() {
+        for (text, expected) in [
+            ("max_unacked = 0", "`consumer.max_unacked` cannot be 0"),
+            ("session_timeout_ms = 0", "`consumer.session_timeout_ms` cannot be 0"),
+            ("heartbeat_interval_ms = 45000", "`consumer.heartbeat_interval_ms` cannot be 45000"),
+            ("comit = 'manual'", "did you mean `consumer.commit`?"),
+            ("commit = 'always'", "\"before_handover\", \"on_ack\""),
+        ] {
+            let error = read(&format!("[consumer]\n{text}")).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

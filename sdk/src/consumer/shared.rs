@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ottla_broker_core::api::PartitionMetadata;
 use ottla_broker_core::api::group::GroupId;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{Offset, TopicId, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
@@ -43,6 +44,8 @@ pub(super) enum Change {
     Seek(Arc<Assigned>, At),
     /// Paused or resumed: as the assignment says.
     Paused(Arc<Assigned>),
+    /// A partition's stream took a batch.
+    Taken(Arc<Assigned>),
     Failed(Error),
 }
 
@@ -89,6 +92,9 @@ pub(crate) struct Shared {
     pub(super) polls: AtomicU64,
     /// How many polls wait.
     pub(super) waiting: AtomicU64,
+    /// Whether each partition has a stream, and how many batches wait in them.
+    streams: AtomicBool,
+    pub(super) queued: AtomicU64,
     /// How it ended.
     pub(super) ended: Mutex<Option<Result<Left, Error>>>,
 }
@@ -104,6 +110,8 @@ impl Shared {
             control,
             polls: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
+            streams: AtomicBool::new(false),
+            queued: AtomicU64::new(0),
             ended: Mutex::default(),
         }
     }
@@ -144,6 +152,9 @@ impl Shared {
 
     /// Ends the application's side.
     pub(super) fn stop(&self) {
+        if is_planted("next-hangs-after-shutdown") {
+            return;
+        }
         self.reader.stop();
         self.attention.store(true, Ordering::Release);
     }
@@ -154,9 +165,26 @@ impl Shared {
         self.polls.store(self.polls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
+    /// Each partition has a stream from now on.
+    pub(super) fn in_streams(&self) {
+        self.streams.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the application waits for messages, rather than messages for the application.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+            || self.streams.load(Ordering::SeqCst) && self.queued.load(Ordering::SeqCst) == 0
+    }
+
     /// Tells the background task; false if it has ended.
     pub(super) fn tell(&self, control: Control) -> bool {
         self.control.send(control).is_ok()
+    }
+
+    /// The runtime that the background task was on is gone.
+    pub(super) fn abandoned(&self, limit: Duration) -> Error {
+        let left = "its background task ended with its runtime, so that nothing was committed at the end".to_owned();
+        Error::NotClosed { group: self.group.clone(), limit, left }
     }
 
     pub(super) fn closed(&self) -> Error {
@@ -172,7 +200,7 @@ impl Shared {
             Ok(answer) => answer,
             Err(_) => {
                 let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                ended.unwrap_or_else(|| Err(self.closed()))
+                ended.unwrap_or_else(|| Err(self.abandoned(limit)))
             }
         }
     }

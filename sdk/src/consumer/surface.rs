@@ -26,7 +26,7 @@ pub struct Consumer {
     pub(super) core: Core,
     pub(super) handle: Handle,
     /// Keeps an embedded broker alive as long as it is read.
-    pub(super) _opened: Opened,
+    pub(super) opened: Opened,
 }
 
 /// How long a dropped consumer may take to commit and leave in the background.
@@ -75,6 +75,10 @@ impl Consumer {
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    pub(super) const fn context(&self) -> &crate::context::Context {
+        &self.opened.context
     }
 
     /// The same consumer with keys and values decoded.

@@ -12,7 +12,7 @@ use ottla_broker_core::env::BoxFuture;
 use super::acks::Ack;
 use super::error::Error;
 use super::handle::Handle;
-use super::message::Message;
+use super::message::{Message, Undecoded};
 use super::surface::{Consumer, Waiting};
 use crate::codec::Decode;
 use crate::producer::{self, Producer};
@@ -125,7 +125,7 @@ fn poll<K: Decode, V: Decode>(
             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
             None => return Poll::Ready(None),
         };
-        let (error, message) = match message.decode(key, value) {
+        let Undecoded { error, message } = match message.decode(key, value) {
             Ok(message) => return Poll::Ready(Some(Ok(message))),
             Err(refused) => *refused,
         };

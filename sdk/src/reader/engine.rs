@@ -168,7 +168,10 @@ impl Engine {
         }
         let wake_at = [self.metadata.retry_at(), self.metadata.due_at()].into_iter().flatten().min();
         if self.timer.poll(&self.context, wake_at, cx) {
-            self.metadata.retry_came(self.context.env.now());
+            // Only the earliest is remembered: the others have to be found again, or nobody wakes for them.
+            let now = self.context.env.now();
+            let next = self.slots.iter().filter_map(|slot| slot.retry_at).filter(|at| *at > now).min();
+            self.metadata.retry_came(next);
             self.look_again();
             moved = true;
         }

@@ -42,7 +42,7 @@ impl Messages {
         let end = batch.next_offset().min(until);
         let position = from.max(batch.base_offset());
         let span = batch.next_offset().0 - batch.base_offset().0;
-        let dense = i64::try_from(batch.record_count()).is_ok_and(|count| count == span);
+        let dense = i64::from(batch.record_count()) == span;
         let leader_epoch = batch.leader_epoch();
         Ok(Self { source, records, from, until, end, position, done: false, leader_epoch, dense })
     }
@@ -75,6 +75,11 @@ impl Messages {
     /// Where the reader stood when the batch was opened, or the batch's begin before that.
     pub(crate) const fn from(&self) -> Offset {
         self.from
+    }
+
+    /// Whether an error came, after which nothing more does.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.done && self.position < self.end
     }
 
     /// Nothing more comes.

@@ -33,8 +33,9 @@ impl Refresh {
         self.retry_at
     }
 
-    pub(crate) fn retry_came(&mut self, now: Moment) {
-        self.retry_at = self.retry_at.filter(|at| *at > now);
+    /// The first of the slots that failed were looked at; `next` is when the next of them may be.
+    pub(crate) const fn retry_came(&mut self, next: Option<Moment>) {
+        self.retry_at = next;
     }
 
     /// Has a slot that may not be asked about before `moment` looked at again then.

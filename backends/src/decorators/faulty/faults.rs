@@ -39,7 +39,8 @@ struct State {
     poisoned: bool,
     /// How often it was poisoned: handles of before stay so.
     poisonings: u64,
-    counts: BTreeMap<Operation, u64>,
+    /// How often each fault came. A handful: a list serves.
+    counts: Vec<((Operation, Fault), u64)>,
 }
 
 impl Faults {
@@ -92,7 +93,13 @@ impl Faults {
     /// How many calls of this kind were made to fail.
     #[must_use]
     pub fn count(&self, operation: Operation) -> u64 {
-        self.lock().counts.get(&operation).copied().unwrap_or(0)
+        self.lock().counts.iter().filter(|((of, _), _)| *of == operation).map(|(_, count)| count).sum()
+    }
+
+    /// How many calls of this kind were made to fail in this way.
+    #[must_use]
+    pub fn count_of(&self, operation: Operation, fault: Fault) -> u64 {
+        self.lock().counts.iter().filter(|(kind, _)| *kind == (operation, fault)).map(|(_, count)| count).sum()
     }
 
     pub(super) fn is_poisoned(&self) -> bool {
@@ -119,8 +126,12 @@ impl Faults {
                 .filter(|(chance, _)| *chance > 0 && self.env.random_below(1000) < u64::from(*chance))
                 .map(|(_, fault)| *fault),
         };
-        if fault.is_some() {
-            *state.counts.entry(operation).or_default() += 1;
+        if let Some(fault) = fault {
+            let kind = (operation, fault);
+            match state.counts.iter_mut().find(|(counted, _)| *counted == kind) {
+                Some((_, count)) => *count += 1,
+                None => state.counts.push((kind, 1)),
+            }
         }
         fault
     }

@@ -76,6 +76,12 @@ impl MemoryStorage {
         self.store().get(id).map_or(0, |partition| partition.pending())
     }
 
+    /// Waits until something was appended, by any session, since the last call: for a test that plays the medium
+    /// and commits a while after. One may wait at a time. Cancel-safe.
+    pub async fn appended(&self) {
+        self.store().appended.notified().await;
+    }
+
     /// Makes everything durable that was appended, partition by partition in order; says how many batches.
     pub fn commit(&self) -> usize {
         self.store().partitions().iter().map(|partition| partition.commit(self.store(), usize::MAX)).sum()

@@ -137,6 +137,7 @@ impl Partition {
             let (resolver, ticket) = Ticket::pending();
             store.room.take(bytes);
             state.pending.push_back(Pending { next_offset, bytes, resolver });
+            store.appended.notify_one();
             ticket
         };
         self.publish(&state);

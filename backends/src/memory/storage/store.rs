@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ottla_broker_core::PartitionId;
 use ottla_broker_core::log::{Error, ErrorKind};
+use tokio::sync::Notify;
 
 use super::partition::Partition;
 use super::room::Room;
@@ -19,6 +20,8 @@ pub(super) struct Store {
     /// Bytes of all batches.
     used: AtomicUsize,
     next_session: AtomicU64,
+    /// Told of each append that waits to be committed.
+    pub(super) appended: Notify,
     partitions: Mutex<BTreeMap<PartitionId, Arc<Partition>>>,
 }
 
@@ -29,6 +32,7 @@ impl Store {
             room: Room::new(options.pending_bytes),
             used: AtomicUsize::new(0),
             next_session: AtomicU64::new(0),
+            appended: Notify::new(),
             partitions: Mutex::default(),
         }
     }

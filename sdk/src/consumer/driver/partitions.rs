@@ -105,14 +105,13 @@ impl Driver {
     }
 
     /// Stops handing over, lets the listener run; [`release`](Self::release) follows.
-    pub(super) fn revoke(&mut self, request: Option<RequestNumber>, partitions: Vec<TopicPartition>) {
+    pub(super) fn revoke(&mut self, request: Option<RequestNumber>, mut partitions: Vec<TopicPartition>) {
+        if is_planted("eager-revokes-all-in-cooperative") {
+            partitions = self.shared.assigned().keys().cloned().collect();
+        }
         let assigned: Vec<_> = {
             let table = self.shared.assigned();
-            if is_planted("eager-revokes-all-in-cooperative") {
-                table.values().cloned().collect()
-            } else {
-                partitions.iter().filter_map(|partition| table.get(partition).cloned()).collect()
-            }
+            partitions.iter().filter_map(|partition| table.get(partition).cloned()).collect()
         };
         tracing::info!(group = %self.shared.group, partitions = %listed(&assigned), "partitions are revoked");
         for assigned in &assigned {

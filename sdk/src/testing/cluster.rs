@@ -1,0 +1,480 @@
+//! A cluster that fails when told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use ottla_broker_core::api::{Error, ErrorCode};
+use ottla_broker_core::broker::Broker;
+use ottla_broker_core::config::BrokerConfig;
+use ottla_broker_core::env::Env;
+use ottla_broker_core::log::Durability;
+use ottla_broker_core::{BrokerId, InvalidTopicName, TopicName, TopicPartition};
+use tokio::sync::watch;
+
+use super::clock::TestClock;
+use super::counts::FaultCounts;
+use super::faults::{Call, Fault, Faults, StorageFault, Survives};
+use super::tasks::Process;
+use super::world::World;
+use crate::client::{Builder as ClientBuilder, Client};
+use crate::cluster::Cluster;
+use crate::cluster::embedded::{Embedded, Owner};
+use crate::connect::crashable::{Crashable, Session};
+
+/// The broker that leads unless it was moved, and where a moved leader goes: the same broker under another name.
+const FACES: [BrokerId; 2] = [BrokerId(0), BrokerId(1)];
+
+/// A real broker in memory, with trouble between it and its clients, and beneath it.
+///
+/// Clones are one cluster. Time, chance and tasks are those of its [`World`]: under a paused clock the same seed gives
+/// the same run.
+#[derive(Clone, Debug)]
+pub struct TestCluster {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    world: World,
+    pub(super) env: Env,
+    clock: TestClock,
+    config: BrokerConfig,
+    storage: Crashable,
+    pub(super) faults: Faults,
+    state: Mutex<State>,
+    held: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Arc<Running>>,
+    /// Replaced, and running on.
+    old: Vec<Arc<Running>>,
+    /// Requests in 1,000 that reach an old one.
+    to_old: u32,
+    moved: BTreeSet<TopicPartition>,
+    counts: FaultCounts,
+    /// How often brokers refused, themselves.
+    refusals: BTreeMap<(Call, ErrorCode), u64>,
+    /// Batches of idempotent producers that a broker said were written.
+    written: BTreeSet<Written>,
+}
+
+/// A batch of an idempotent producer: partition, producer, epoch, first sequence.
+pub(super) type Written = (TopicPartition, i64, i16, i32);
+
+/// A broker as a process has it.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) cluster: Embedded,
+    broker: Arc<Broker>,
+    session: Session,
+    process: Process,
+    dead: watch::Sender<bool>,
+}
+
+impl Running {
+    /// Waits for the answer, or for the death of the broker.
+    pub(super) async fn unless_dead<T>(&self, answer: impl Future<Output = T> + Send) -> Option<T> {
+        let mut dead = self.dead.subscribe();
+        let died = std::pin::pin!(async move {
+            let _ = dead.wait_for(|dead| *dead).await;
+        });
+        match futures::future::select(died, std::pin::pin!(answer)).await {
+            futures::future::Either::Left(_) => None,
+            futures::future::Either::Right((answer, _)) => Some(answer),
+        }
+    }
+
+    /// Returns how many bytes that were not durable it took with it.
+    fn die(&self, survives: Survives, env: &Env) -> u64 {
+        self.dead.send_replace(true);
+        self.process.kill();
+        self.session.crash(survives, env)
+    }
+}
+
+/// Says what a [`TestCluster`] is like. From [`TestCluster::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing runs before `start`"]
+pub struct Builder {
+    world: World,
+    configs: BTreeMap<String, String>,
+    commit_delay: Duration,
+    durability: Durability,
+    capacity_bytes: Option<usize>,
+}
+
+impl Builder {
+    /// Sets a broker config, by Kafka's name.
+    pub fn broker_config(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.configs.insert(name.into(), value.to_string());
+        self
+    }
+
+    /// How long a write takes to be durable, at most; the seed picks each time. 2 ms by default.
+    pub const fn commit_delay(mut self, limit: Duration) -> Self {
+        self.commit_delay = limit;
+        self
+    }
+
+    /// What receipts say that a write has reached; [`Durability::Fsync`] by default, as a crash loses nothing that was
+    /// acknowledged.
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Bytes of batches that the storage holds; more is an error as a full disk's. No bound by default.
+    pub const fn capacity_bytes(mut self, bytes: usize) -> Self {
+        self.capacity_bytes = Some(bytes);
+        self
+    }
+
+    /// Starts the broker.
+    ///
+    /// # Errors
+    /// [`Config`](crate::Error::Config), or what the broker said.
+    pub async fn start(self) -> Result<TestCluster, crate::Error> {
+        let config = BrokerConfig::from_entries(&self.configs)
+            .map_err(|error| crate::config::Error::Broker { message: error.to_string() })?;
+        let env = self.world.fork();
+        let storage = Crashable::new(&env, self.durability, self.capacity_bytes);
+        let inner = Arc::new(Inner {
+            clock: self.world.clock(),
+            faults: Faults::new(env.clone()),
+            world: self.world,
+            storage,
+            config,
+            state: Mutex::default(),
+            held: watch::Sender::new(false),
+            env: env.clone(),
+        });
+        env.spawn("testing-medium", commit(Arc::downgrade(&inner), env.clone(), self.commit_delay));
+        let cluster = TestCluster { inner };
+        cluster.start_broker().await?;
+        cluster.inner.state().counts.restarts = 0;
+        Ok(cluster)
+    }
+}
+
+/// Makes durable what was appended, some time after.
+async fn commit(cluster: Weak<Inner>, env: Env, delay: Duration) {
+    let most = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+    loop {
+        let Some(inner) = cluster.upgrade() else { return };
+        let mut held = inner.held.subscribe();
+        // Not for ever in one go: this task must not keep what it waits for alive.
+        let appended = env.timeout(Duration::from_secs(5), inner.storage.appended()).await;
+        drop(inner);
+        if appended.is_err() {
+            continue;
+        }
+        if most > 0 {
+            env.sleep(Duration::from_micros(env.random_below(most.saturating_add(1)))).await;
+        }
+        // An error means that the cluster is gone.
+        if held.wait_for(|held| !*held).await.is_err() {
+            return;
+        }
+        if let Some(inner) = cluster.upgrade() {
+            inner.storage.commit();
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn count(&self, count: impl FnOnce(&mut FaultCounts)) {
+        count(&mut self.state().counts);
+    }
+
+    pub(super) fn refused(&self, call: Call, code: ErrorCode) {
+        *self.state().refusals.entry((call, code)).or_default() += 1;
+    }
+
+    pub(super) fn wrote(&self, batch: Written) {
+        let mut state = self.state();
+        if !state.written.insert(batch) {
+            state.counts.duplicates_answered += 1;
+        }
+    }
+
+    /// The broker that gets a request: by chance an old one, for a call that a client may send to one.
+    pub(super) fn route(&self, call: Call) -> Result<Arc<Running>, Error> {
+        let mut state = self.state();
+        let may_be_stale = matches!(call, Call::Produce | Call::Fetch | Call::OffsetCommit | Call::Heartbeat);
+        if may_be_stale && !state.old.is_empty() && self.env.random_below(1000) < u64::from(state.to_old) {
+            let which = usize::try_from(self.env.random_below(state.old.len() as u64)).unwrap_or(0);
+            if let Some(old) = state.old.get(which).cloned() {
+                state.counts.sent_to_old += 1;
+                return Ok(old);
+            }
+        }
+        if state.current.is_none() {
+            state.counts.unreachable += 1;
+        }
+        state.current.clone().ok_or_else(|| lost("no broker runs"))
+    }
+
+    /// Whether `partition` is led by another face of the broker than `asked`.
+    pub(super) fn is_elsewhere(&self, partition: &TopicPartition, asked: BrokerId) -> bool {
+        self.leader(partition) != asked
+    }
+
+    pub(super) fn leader(&self, partition: &TopicPartition) -> BrokerId {
+        let [here, there] = FACES;
+        if self.state().moved.contains(partition) { there } else { here }
+    }
+
+    pub(super) fn anything_moved(&self) -> bool {
+        !self.state().moved.is_empty()
+    }
+}
+
+pub(super) fn lost(why: &str) -> Error {
+    Error::new(ErrorCode::NetworkException, format!("the connection to the broker was lost: {why}"))
+}
+
+impl TestCluster {
+    /// A cluster with the defaults.
+    ///
+    /// # Errors
+    /// What the broker said.
+    pub async fn start(world: &World) -> Result<Self, crate::Error> {
+        Self::builder(world).start().await
+    }
+
+    /// Says more.
+    pub fn builder(world: &World) -> Builder {
+        Builder {
+            world: world.clone(),
+            configs: BTreeMap::new(),
+            commit_delay: Duration::from_millis(2),
+            durability: Durability::Fsync,
+            capacity_bytes: None,
+        }
+    }
+
+    /// A client of it, as a process of its own would have.
+    ///
+    /// # Errors
+    /// None today.
+    pub async fn client(&self) -> Result<Client, crate::Error> {
+        self.client_builder().connect().await
+    }
+
+    /// A client of it, to be told more.
+    pub fn client_builder(&self) -> ClientBuilder {
+        Client::builder().cluster(self.cluster()).env(self.inner.world.fork())
+    }
+
+    /// As the SDK sees it.
+    #[must_use]
+    pub fn cluster(&self) -> Arc<dyn Cluster> {
+        Arc::new(self.clone())
+    }
+
+    /// The broker that leads, if one runs.
+    #[must_use]
+    pub fn broker(&self) -> Option<Arc<Broker>> {
+        self.inner.state().current.as_ref().map(|running| Arc::clone(&running.broker))
+    }
+
+    /// The brokers' clock: its wall time can be made wrong.
+    #[must_use]
+    pub fn clock(&self) -> &TestClock {
+        &self.inner.clock
+    }
+
+    async fn start_broker(&self) -> Result<Arc<Running>, crate::Error> {
+        let inner = &self.inner;
+        let process = inner.world.process();
+        let env = inner.world.fork().with_clock(Arc::new(inner.clock.clone())).with_spawner(Arc::new(process.clone()));
+        let session = inner.storage.session();
+        let broker = Broker::start(inner.config.clone(), session.backend(), env.clone())
+            .await
+            .map_err(|source| crate::Error::cluster("start the broker of the test", source))?;
+        let cluster = Embedded::new(Arc::clone(&broker), Some(Arc::new(Owner(Arc::clone(&broker)))), &env);
+        let running = Arc::new(Running { cluster, broker, session, process, dead: watch::Sender::new(false) });
+        let mut state = inner.state();
+        state.counts.restarts += 1;
+        state.current = Some(Arc::clone(&running));
+        Ok(running)
+    }
+
+    /// Fails the next request of this kind that has no fault yet.
+    pub fn fail_next(&self, call: Call, code: ErrorCode) {
+        self.inner.faults.next(call, Fault::Fail(code));
+    }
+
+    /// The next write never arrives; its client hears `NETWORK_EXCEPTION`.
+    pub fn fail_next_produce(&self) {
+        self.fail_next(Call::Produce, ErrorCode::NetworkException);
+    }
+
+    /// Loses the answer of the next request of this kind that has no fault yet.
+    pub fn lose_next_answer(&self, call: Call) {
+        self.inner.faults.next(call, Fault::LoseAnswer);
+    }
+
+    /// The next write is done, and its client is not told.
+    pub fn lose_next_produce_answer(&self) {
+        self.lose_next_answer(Call::Produce);
+    }
+
+    /// Gives the next request of this kind any fault.
+    pub fn next(&self, call: Call, fault: Fault) {
+        self.inner.faults.next(call, fault);
+    }
+
+    /// From now on every answer of this kind comes so much later.
+    pub fn delay_answers(&self, call: Call, by: Duration) {
+        self.by_chance(call, 1000, Fault::Delay(by));
+    }
+
+    /// Gives every request of this kind that has no fault yet this one by a chance in 1,000. Replaces the chance of a
+    /// fault of the same sort; 0 ends it.
+    pub fn by_chance(&self, call: Call, in_thousand: u32, fault: Fault) {
+        self.inner.faults.by_chance(call, in_thousand, fault);
+    }
+
+    /// Moves a partition's leader to the other of two brokers, or back: requests to the former one fail with
+    /// `NOT_LEADER_OR_FOLLOWER` until their client has asked for the metadata again.
+    ///
+    /// # Errors
+    /// For what is no topic's name.
+    pub fn move_leader(&self, topic: impl AsRef<str>, partition: i32) -> Result<(), InvalidTopicName> {
+        let partition = TopicPartition::new(TopicName::new(topic)?, partition);
+        let mut state = self.inner.state();
+        state.counts.moves += 1;
+        if !state.moved.remove(&partition) {
+            state.moved.insert(partition);
+        }
+        Ok(())
+    }
+
+    /// Nothing more becomes durable, and so nothing is acknowledged, until
+    /// [`release_commits`](Self::release_commits): what is written meanwhile a crash may lose.
+    pub fn hold_commits(&self) {
+        self.inner.held.send_replace(true);
+    }
+
+    /// Ends [`hold_commits`](Self::hold_commits).
+    pub fn release_commits(&self) {
+        self.inner.held.send_replace(false);
+    }
+
+    /// The broker dies, and with it every request under way; of what was not durable that stays which `survives`.
+    /// Clients hear `NETWORK_EXCEPTION` until [`restart`](Self::restart).
+    pub fn crash(&self, survives: Survives) {
+        let died = {
+            let mut state = self.inner.state();
+            state.counts.crashes += u64::from(state.current.is_some());
+            state.current.take()
+        };
+        if let Some(died) = died {
+            let lost = died.die(survives, &self.inner.env);
+            self.inner.count(|counts| counts.bytes_lost += lost);
+        }
+    }
+
+    /// Starts a broker on what the last one left. Does nothing while one runs.
+    ///
+    /// # Errors
+    /// What the broker said: with faults of the storage it may not start.
+    pub async fn restart(&self) -> Result<(), crate::Error> {
+        if self.broker().is_none() {
+            self.start_broker().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a second broker on the same storage, which takes over, while the first runs on and does not know:
+    /// as after a pause that was too long. `in_thousand` of the requests still reach the first.
+    ///
+    /// # Errors
+    /// What the broker said; then the first goes on.
+    pub async fn supersede(&self, in_thousand: u32) -> Result<(), crate::Error> {
+        let old = self.inner.state().current.clone();
+        let running = self.start_broker().await?;
+        let mut state = self.inner.state();
+        if let Some(old) = old.filter(|old| !Arc::ptr_eq(old, &running)) {
+            state.counts.superseded += 1;
+            state.old.push(old);
+        }
+        state.to_old = in_thousand;
+        Ok(())
+    }
+
+    /// Kills the brokers that were replaced.
+    pub fn kill_superseded(&self, survives: Survives) {
+        let old = std::mem::take(&mut self.inner.state().old);
+        for old in old {
+            let lost = old.die(survives, &self.inner.env);
+            self.inner.count(|counts| counts.bytes_lost += lost);
+        }
+    }
+
+    /// Gives the next call of the storage that this fault concerns the fault.
+    pub fn next_storage_fault(&self, fault: StorageFault) {
+        self.inner.storage.next(fault);
+    }
+
+    /// Gives every call of the storage that this fault concerns the fault, by a chance in 1,000. One fault a call:
+    /// the last that was set.
+    pub fn storage_by_chance(&self, fault: StorageFault, in_thousand: u32) {
+        self.inner.storage.by_chance(fault, in_thousand);
+    }
+
+    /// A sync of the storage fails: nothing is written until [`heal`](Self::heal).
+    pub fn poison_storage(&self) {
+        self.inner.storage.faults.poison();
+    }
+
+    /// How often the storage failed in this way.
+    #[must_use]
+    pub fn storage_faults(&self, fault: StorageFault) -> u64 {
+        self.inner.storage.count(fault)
+    }
+
+    /// No more trouble: faults, scripts, chances, wrong clocks, held commits and old brokers are gone. A broker that died
+    /// stays dead, and leaders that moved stay where they are.
+    pub fn heal(&self) {
+        self.inner.faults.heal();
+        self.inner.storage.faults.heal();
+        self.inner.clock.set_skew_ms(0);
+        self.release_commits();
+        self.kill_superseded(Survives::All);
+    }
+
+    /// How often each trouble came.
+    #[must_use]
+    pub fn counts(&self) -> FaultCounts {
+        self.inner.state().counts
+    }
+
+    /// How often the brokers themselves refused a request, or a part of it, with this code. Faults do not count.
+    #[must_use]
+    pub fn refusals(&self, call: Call, code: ErrorCode) -> u64 {
+        self.inner.state().refusals.get(&(call, code)).copied().unwrap_or(0)
+    }
+
+    /// Closes the brokers in good order, within ten seconds.
+    ///
+    /// # Errors
+    /// What could not be made durable.
+    pub async fn shutdown(&self) -> Result<(), crate::Error> {
+        self.heal();
+        let current = self.inner.state().current.take();
+        let Some(running) = current else { return Ok(()) };
+        let closed = running.cluster.close(Duration::from_secs(10)).await;
+        running.dead.send_replace(true);
+        running.process.kill();
+        closed.map_err(|source| crate::Error::cluster("close the broker of the test", source))
+    }
+}

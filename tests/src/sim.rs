@@ -1,0 +1,40 @@
+//! Simulation by seed: a broker, its storage, its clients and all their troubles, on one thread and a paused clock.
+//!
+//! One seed draws the topics, the clients, the faults and their times; the same seed gives the same run, down to a
+//! hash of all that happened. Every value written is unique, so one pass over what was sent, acknowledged and read
+//! tells what was lost, doubled, reordered, skipped or taken back ([`history`]). Then everything heals: within thirty
+//! seconds of the simulation writes MUST succeed, and every acknowledged record MUST be read.
+//!
+//! ```text
+//!   producers ─┐                                        ┌─ crash, restart, second broker
+//!   readers   ─┼─► seam: lost, late, moved ─► broker ─► │  storage: full, failing, rotting, poisoned
+//!   members   ─┘         ▲                              └─ metadata: failing, lost answers
+//!                        └──── nemesis, by the seed
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the simulation is a test: a panic is a verdict on the seed"
+)]
+
+mod chance;
+mod groups;
+mod history;
+mod members;
+mod monitor;
+mod nemesis;
+mod panics;
+mod plan;
+mod producers;
+mod readers;
+mod run;
+mod scratch;
+mod stats;
+
+pub use run::{Outcome, run_seed};
+pub use stats::{REQUIRED, Stats};
+
+/// Seeds that once found something: run first, for ever.
+pub const REGRESSIONS: &[u64] = &[];

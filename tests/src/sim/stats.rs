@@ -1,0 +1,101 @@
+//! What a run reached: idle hours prove nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Counts by name, and the simulated time.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    counts: BTreeMap<&'static str, u64>,
+    /// Simulated seconds, over all seeds.
+    pub seconds: f64,
+}
+
+/// What a run of many seeds has to reach, each at least once: every kind of fault, and every state worth having been in.
+pub const REQUIRED: &[&str] = &[
+    "acked",
+    "read",
+    "in doubt",
+    "lost in a crash",
+    "request failed",
+    "answer lost",
+    "answer late",
+    "answer never",
+    "leader moved",
+    "not leader",
+    "cut off by a crash",
+    "crash",
+    "restart",
+    "start failed",
+    "superseded",
+    "sent to the old broker",
+    "duplicate answered",
+    "epoch bump",
+    "fenced at the storage",
+    "partition reopened",
+    "storage full",
+    "append failed",
+    "append answer lost",
+    "read failed",
+    "bit flipped",
+    "corruption told",
+    "open failed",
+    "trim answer lost",
+    "metadata failed",
+    "metadata answer lost",
+    "snapshot failed",
+    "poisoned",
+    "commits held",
+    "clock jumped",
+    "trimmed",
+    "topic recreated",
+    "producer crashed",
+    "producer closed",
+    "reader rebuilt",
+    "member joined",
+    "member crashed",
+    "member left",
+    "member stalled",
+    "rebalance",
+    "commit",
+    "commit refused to an old generation",
+    "coordinator moved",
+    "offset taken over",
+];
+
+impl Stats {
+    pub(super) fn add(&mut self, name: &'static str, count: u64) {
+        debug_assert!(REQUIRED.contains(&name), "{name} is not listed");
+        *self.counts.entry(name).or_default() += count;
+    }
+
+    /// How often something came.
+    #[must_use]
+    pub fn get(&self, name: &str) -> u64 {
+        self.counts.get(name).copied().unwrap_or(0)
+    }
+
+    /// Adds the counts of another run.
+    pub fn merge(&mut self, other: &Self) {
+        for (name, count) in &other.counts {
+            *self.counts.entry(name).or_default() += count;
+        }
+        self.seconds += other.seconds;
+    }
+
+    /// What was required and never came.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&'static str> {
+        REQUIRED.iter().copied().filter(|name| self.get(name) == 0).collect()
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for name in REQUIRED {
+            writeln!(f, "  {name:<36} {:>10}", self.get(name))?;
+        }
+        let rate = self.get("acked") as f64 / self.seconds.max(1.0);
+        write!(f, "  {rate:.1} records acknowledged a simulated second, over {:.0} of them", self.seconds)
+    }
+}

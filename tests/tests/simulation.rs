@@ -1,0 +1,39 @@
+//! The short form of the simulation; `cargo run --release -p ottla-tests --bin sim` is the long one.
+
+use ottla_tests::sim::{REGRESSIONS, Stats, run_seed};
+
+fn run(seeds: impl IntoIterator<Item = u64>) -> Stats {
+    let mut stats = Stats::default();
+    for seed in seeds {
+        let outcome = run_seed(seed, false);
+        assert!(
+            outcome.violations.is_empty(),
+            "seed {seed}: {:#?}\nrerun: cargo run -p ottla-tests --bin sim -- --seed {seed} --trace",
+            outcome.violations
+        );
+        stats.merge(&outcome.stats);
+    }
+    stats
+}
+
+#[test]
+fn what_was_found_once_stays_mended() {
+    run(REGRESSIONS.iter().copied());
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    for seed in [1, 2, 3] {
+        let (first, second) = (run_seed(seed, true), run_seed(seed, true));
+        assert_eq!(first.hash, second.hash, "{}", difference(first.trace.as_deref(), second.trace.as_deref()));
+    }
+    assert_ne!(run_seed(1, false).hash, run_seed(2, false).hash);
+}
+
+/// The first lines that differ.
+fn difference(first: Option<&str>, second: Option<&str>) -> String {
+    let lines = |trace: Option<&str>| trace.unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
+    let (first, second) = (lines(first), lines(second));
+    let at = first.iter().zip(&second).position(|(a, b)| a != b).unwrap_or(0);
+    format!("line {at}:\n{:?}\n{:?}", first.get(at), second.get(at))
+}
