@@ -30,7 +30,7 @@ pub(crate) async fn a_newcomer_to_a_hundred_members_stops_nothing_that_stays(pla
     handles.push(newcomer.handle());
     running.push(run(MEMBERS, newcomer, &seen));
     let mut sent = 0;
-    while handles[MEMBERS].assignment().len() < PARTITIONS as usize / (MEMBERS + 1) {
+    while sent == 0 || handles[MEMBERS].assignment().len() < PARTITIONS as usize / (MEMBERS + 1) {
         let deliveries: Vec<_> = (0..PARTITIONS)
             .map(|partition| {
                 producer.try_enqueue(Record::to("t").partition(partition).value(sent.to_string())).unwrap()
