@@ -42,6 +42,7 @@ use crate::ids::{BrokerId, PartitionId, TopicName};
 use crate::log;
 use crate::metadata::{Command, Decision, Image, Registration, TopicElections, Writer};
 use crate::planted::is_planted;
+use crate::producer::Budget;
 use groups::Groups;
 use producer_ids::ProducerIds;
 use repair::Repair;
@@ -72,6 +73,8 @@ pub struct Broker {
     /// Logs of deleted topics that are still to be removed.
     doomed: std::sync::Mutex<Vec<PartitionId>>,
     producer_ids: ProducerIds,
+    /// Over all partitions.
+    producers: Arc<Budget>,
     repair: Repair,
     groups: Groups,
     /// Another broker has registered under this id.
@@ -130,6 +133,7 @@ impl Broker {
             unsettled: std::sync::Mutex::default(),
             doomed: std::sync::Mutex::new(orphans),
             producer_ids: ProducerIds::default(),
+            producers: Budget::new(config.producer_id_limit()),
             repair: Repair::default(),
             groups: Groups::default(),
             superseded: AtomicBool::new(false),
@@ -186,6 +190,12 @@ impl Broker {
     #[must_use]
     pub fn is_superseded(&self) -> bool {
         self.superseded.load(Ordering::Acquire)
+    }
+
+    /// How many idempotent producers its partitions remember; `producer.id.limit` bounds it.
+    #[must_use]
+    pub fn remembered_producers(&self) -> usize {
+        self.producers.used()
     }
 
     fn routes(&self) -> Arc<Routes> {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A [`Backend`] is the three together, as a broker takes them. The contracts are on the traits; the
-//! suites in [`crate::conformance`] (feature `conformance`) hold an implementation to them.
+//! suites in `crate::conformance` (feature `conformance`) hold an implementation to them.
 
 mod bounds;
 mod durability;

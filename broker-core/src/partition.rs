@@ -43,7 +43,7 @@ use crate::env::Env;
 use crate::ids::{LeaderEpoch, Offset, PartitionId, TopicPartition};
 use crate::log::{Bounds, Durability, PartitionLog, SnapshotStore};
 use crate::planted::is_planted;
-use crate::producer::Producers;
+use crate::producer::{Budget, Producers, Share};
 use append::InFlight;
 use sizes::Sizes;
 use status::Ended;
@@ -61,6 +61,8 @@ pub struct PartitionSpec {
     pub config: Arc<TopicConfig>,
     /// What a resolved ticket of the storage has reached.
     pub durability: Durability,
+    /// How many producers it may remember, together with the others that have the same budget.
+    pub producers: Arc<Budget>,
 }
 
 /// One partition that this broker leads. Methods take `&self`; the value is shared by `Arc`.
@@ -87,16 +89,20 @@ pub struct Partition {
 }
 
 /// What follows from the log: changed only together with it, under one lock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Derived {
     /// The offset that the next batch takes.
     next_offset: Offset,
     producers: Producers,
+    /// What `producers` takes of the broker's budget.
+    share: Share,
     epochs: EpochHistory,
     sizes: Sizes,
     /// The last batch, to recognise the log by.
     last_batch: Option<LastBatch>,
     in_flight: InFlight,
+    /// Bytes that a replay would go through: those since the last snapshot that was saved or used.
+    unsaved_bytes: u64,
 }
 
 /// What tells a log from another that once had the same offsets.
@@ -152,11 +158,17 @@ impl Partition {
     /// durable end. Never goes back (invariant 5).
     #[must_use]
     pub fn high_watermark(&self) -> Offset {
-        let durable = self.log.bounds().durable_end;
+        let Bounds { durable_end: durable, end, .. } = self.log.bounds();
         if is_planted("hw-goes-back") {
             return durable;
         }
         let shown = self.high_watermark.fetch_max(durable.0, Ordering::AcqRel);
+        // By this look: the end may have moved on since, and another look may have shown as much.
+        debug_assert!(
+            shown <= end.0.max(self.log.bounds().end.0),
+            "invariant 5: {} ends at {end}, below the high watermark {shown} that was shown",
+            self.name
+        );
         Offset(shown.max(durable.0))
     }
 
@@ -182,6 +194,13 @@ impl Partition {
     #[must_use]
     pub fn producers(&self) -> usize {
         self.derived().producers.len()
+    }
+
+    /// How many bytes an opening after a crash would have to replay: those appended since the last
+    /// [checkpoint](Self::save_checkpoint).
+    #[must_use]
+    pub fn bytes_since_checkpoint(&self) -> u64 {
+        self.derived().unsaved_bytes
     }
 
     /// Waits until the log has room to append about `bytes`. Room is not reserved. Cancel-safe.

@@ -3,6 +3,7 @@
 //!
 //! All of it is pure and derived from batch headers: a cache of the log, never ahead of it.
 
+mod budget;
 mod codec;
 mod state;
 mod table;
@@ -10,8 +11,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use budget::Budget;
 pub use codec::Damaged;
 pub use state::{Decision, KEPT_BATCHES, Kept, Producer, Sequenced};
 pub use table::Producers;
 
+pub(crate) use budget::Share;
 pub(crate) use codec::{decode, encode};

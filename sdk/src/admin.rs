@@ -88,7 +88,10 @@ impl Admin {
         let name = TopicName::new(name)?;
         let doing = format!("raise topic `{name}` to {total} partitions");
         self.opened.registry.check(&doing)?;
-        only(self.opened.context.cluster.create_partitions(vec![(name, total)], false).await, doing)
+        let answer = self.opened.context.cluster.create_partitions(vec![(name.clone(), total)], false).await;
+        // A producer that is made next must see them.
+        self.opened.context.metadata.forget(name.as_str());
+        only(answer, doing)
     }
 
     /// A topic's configs as they are in force, sorted by name.

@@ -6,17 +6,19 @@ mod registry;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ottla_broker_core::api::group::GroupId;
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::log::Backend;
 
 pub use builder::Builder;
+use registry::Closing;
 pub(crate) use registry::Registry;
 
 use crate::admin::Admin;
 use crate::context::Context;
 use crate::error::Error;
 use crate::producer::ProducerBuilder;
-use crate::reader;
+use crate::{consumer, reader};
 use builder::ProducerSettings;
 
 /// A way to a cluster: from it come producers, readers and the administration of topics.
@@ -28,6 +30,7 @@ use builder::ProducerSettings;
 pub struct Client {
     opened: Opened,
     reader: reader::Settings,
+    consumer: consumer::Settings,
     producer: ProducerSettings,
 }
 
@@ -74,6 +77,10 @@ impl Client {
     ///
     /// [reader]                     # the builder's methods
     /// max_buffered_bytes = 1048576
+    ///
+    /// [consumer]                   # the builder's methods
+    /// commit = "on_ack"
+    /// commit_every_ms = 200
     /// ```
     ///
     /// # Errors
@@ -100,8 +107,13 @@ impl Client {
         Self::builder().storage(storage).connect().await
     }
 
-    fn new(context: Context, reader: reader::Settings, producer: ProducerSettings) -> Self {
-        Self { opened: Opened { context, registry: Arc::default() }, reader, producer }
+    fn new(
+        context: Context,
+        reader: reader::Settings,
+        consumer: consumer::Settings,
+        producer: ProducerSettings,
+    ) -> Self {
+        Self { opened: Opened { context, registry: Arc::default() }, reader, consumer, producer }
     }
 
     fn opened(&self, doing: &str) -> Result<Opened, Error> {
@@ -125,6 +137,12 @@ impl Client {
         reader::Builder::new(self.opened("read"), self.reader.clone())
     }
 
+    /// A consumer that is a member of `group`, with the settings of the configuration's table `[consumer]`, if
+    /// there was one.
+    pub fn consumer(&self, group: impl Into<GroupId>) -> consumer::Builder {
+        consumer::Builder::new(self.opened("consume"), group.into(), self.consumer.clone())
+    }
+
     /// Whether [`close`](Self::close) was called.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -137,25 +155,32 @@ impl Client {
         self.producer.apply(builder)
     }
 
-    /// Ends the client within `limit`: readers end, producers are flushed and closed, and the share in an
-    /// embedded broker is given up; the last client of a broker that `connect` started closes it. Later
+    /// Ends the client within `limit`: consumers commit and leave their groups, readers end, producers are
+    /// flushed and closed, and the share in an embedded broker is given up; the last client of a broker that `connect` started closes it. Later
     /// calls fail with [`Error::Closed`] or the producer's; closing again does nothing.
     ///
     /// # Errors
     /// What was left: records that were not acknowledged in time, and what could not be made durable.
     /// The client is closed all the same.
     pub async fn close(&self, limit: Duration) -> Result<(), Error> {
-        let Some(producers) = self.opened.registry.close() else {
+        let Some(Closing { producers, consumers }) = self.opened.registry.close() else {
             return Ok(());
         };
         let context = &self.opened.context;
         let began = context.env.now();
-        let closing = producers.iter().map(|producer| producer.close(limit));
+        // First: a listener, or a dead-letter topic, may still have something to send. A listener that hangs
+        // leaves the producers half of the time.
+        let ending = consumers.iter().map(|consumer| consumer.shutdown(limit / 2));
+        let ended = futures::future::join_all(ending).await.into_iter().map(|left| left.map(drop));
+        let ended = ended.collect::<Result<(), consumer::Error>>();
+        let left = limit.saturating_sub(context.env.now().since(began));
+        let closing = producers.iter().map(|producer| producer.close(left));
         let flushed = futures::future::join_all(closing).await.into_iter().collect::<Result<Vec<()>, _>>();
         // Even with no time left the cluster is told: a share that is kept would keep the broker.
         let left = limit.saturating_sub(context.env.now().since(began)).max(Duration::from_millis(1));
         let closed = context.env.timeout(left, context.cluster.close(left)).await;
         flushed?;
+        ended?;
         match closed {
             Ok(closed) => closed.map_err(|source| Error::cluster("close the client", source)),
             Err(_) => Err(Error::NotClosed { limit, left: "the broker had not closed".to_owned() }),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ottla_broker_core::api::{self, ErrorCode};
 use ottla_broker_core::{InvalidTopicName, TopicName};
 
-use crate::{config, connect, producer, reader};
+use crate::{config, connect, consumer, producer, reader};
 
 /// Any error of this crate: the areas' own errors, and what is common to them.
 ///
@@ -57,6 +57,9 @@ pub enum Error {
     /// A reader's.
     #[error(transparent)]
     Reader(#[from] reader::Error),
+    /// A consumer's.
+    #[error(transparent)]
+    Consumer(#[from] consumer::Error),
     /// A producer's.
     #[error(transparent)]
     Producer(#[from] producer::Error),
@@ -74,6 +77,7 @@ impl Error {
         match self {
             Self::Cluster { source, .. } => source.is_retriable(),
             Self::Reader(error) => error.is_retriable(),
+            Self::Consumer(error) => error.is_retriable(),
             Self::Producer(error) => error.is_retriable(),
             _ => false,
         }
@@ -85,6 +89,7 @@ impl Error {
         match self {
             Self::Closed { .. } => true,
             Self::Reader(error) => error.is_fatal(),
+            Self::Consumer(error) => error.is_fatal(),
             Self::Producer(error) => error.is_fatal(),
             _ => false,
         }
@@ -115,6 +120,7 @@ impl Error {
         match self {
             Self::Cluster { source, .. } => Some(source.code),
             Self::Reader(error) => error.kafka_code(),
+            Self::Consumer(error) => error.kafka_code(),
             Self::Producer(error) => error.kafka_code(),
             Self::TopicName(_) => Some(ErrorCode::InvalidTopic),
             _ => None,

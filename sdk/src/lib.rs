@@ -42,7 +42,7 @@
 //! | `compression` | the four of them |
 //! | `testing` | `testing`: a seeded world, and a cluster that fails when told, for the tests of your service |
 //!
-//! - [`Client`] connects; from it come [`Producer`]s, [`Reader`]s and the [`Admin`].
+//! - [`Client`] connects; from it come [`Producer`]s, [`Consumer`]s, [`Reader`]s and the [`Admin`].
 //! - [`Partitioner`] chooses where records go: [`KeyHash`], [`Sticky`], [`Random`], [`RoundRobin`],
 //!   [`Explicit`], or your own.
 //! - [`codec`]: keys and values as types, by [`Producer::typed`] and [`Reader::typed`].
@@ -69,6 +69,7 @@ pub use admin::{Admin, GroupDescription, GroupLag, MemberDescription, NewTopic};
 pub use client::{Builder as ClientBuilder, Client};
 pub use cluster::{Cluster, ClusterAdmin, ClusterGroups};
 pub use codec::{Json, Raw, Utf8};
+pub use consumer::{Commit, Consumer};
 pub use context::Context;
 pub use error::Error;
 pub use metadata::MetadataCache;

@@ -25,6 +25,7 @@ mod settings;
 mod shared;
 mod sink;
 mod state;
+mod submit;
 mod typed;
 mod verdict;
 

@@ -31,18 +31,19 @@ use ottla_broker_core::{Offset, TopicPartition};
 
 pub use at::{At, OutOfRange};
 pub use builder::Builder;
+pub(crate) use engine::Engine;
 pub use error::Error;
 pub use handle::Handle;
 pub(crate) use handle::Shared;
 pub use message::Message;
 pub use messages::Messages;
+pub(crate) use selection::Selection;
 pub(crate) use settings::Settings;
+pub(crate) use slot::Slot;
 pub use typed::TypedReader;
 
 use crate::client::Opened;
 use crate::codec::Decode;
-use engine::Engine;
-use slot::Slot;
 
 /// Reads partitions in the order of their offsets, without a group and without committing anything.
 ///
@@ -186,11 +187,7 @@ impl Reader {
         if self.current.as_ref().is_some_and(|(current, _)| *current == index) {
             self.current = None;
         }
-        if let Some(slot) = self.engine.slots.get_mut(index) {
-            slot.asked = false;
-            self.engine.buffered = self.engine.buffered.saturating_sub(slot.seek(to));
-            self.engine.ask_anew();
-        }
+        self.engine.go(index, to);
     }
 
     fn rewind(&mut self, index: usize, position: Offset) {

@@ -1,5 +1,11 @@
 //! Memory and allocations of a whole process, counted: a binary of its own, with one test at a time.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test code: a panic is the verdict")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "test code on the real runtime: a panic is the verdict"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;

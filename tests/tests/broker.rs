@@ -1,6 +1,9 @@
 //! The broker on the memory backend: one start to the next, two on one storage, and its metadata writer.
 
 mod admin;
+mod chaos;
 mod lifecycle;
+mod limits;
 mod metadata;
 mod support;
+mod time;

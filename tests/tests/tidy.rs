@@ -180,7 +180,9 @@ fn every_crate_follows_the_workspace() {
         }
         for table in ["dependencies", "dev-dependencies"] {
             for (name, spec) in manifest.get(table).and_then(|d| d.as_table()).into_iter().flatten() {
-                if spec.get("workspace").and_then(toml::Value::as_bool) != Some(true) {
+                // A crate may ask for its own features in its tests; with a version it could not be published.
+                let is_itself = spec.get("path").and_then(toml::Value::as_str) == Some(".");
+                if !is_itself && spec.get("workspace").and_then(toml::Value::as_bool) != Some(true) {
                     broken.push(format!("{path}: the version of {name} is not the workspace's"));
                 }
             }

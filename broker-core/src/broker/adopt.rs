@@ -126,6 +126,7 @@ impl Broker {
                     epoch: partition.leader_epoch,
                     config: Arc::clone(&route.config),
                     durability: self.durability(),
+                    producers: Arc::clone(&self.producers),
                 };
                 opening.push(Opening { slot: Arc::clone(slot), spec });
             }

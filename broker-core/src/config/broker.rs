@@ -33,6 +33,7 @@ pub struct BrokerConfig {
     producer_id_expiration: Duration,
     offsets_topic_partitions: i32,
     groups: GroupConfig,
+    producer_id_limit: usize,
     topic_defaults: TopicConfig,
 }
 
@@ -49,6 +50,7 @@ impl Default for BrokerConfig {
             producer_id_expiration: Duration::from_hours(24),
             offsets_topic_partitions: 50,
             groups: GroupConfig::default(),
+            producer_id_limit: 1_000_000,
             topic_defaults: TopicConfig::default(),
         }
     }
@@ -99,6 +101,9 @@ impl BrokerConfig {
             "num.partitions" => self.num_partitions = narrow(definition.number(value)?),
             "offsets.topic.num.partitions" => self.offsets_topic_partitions = narrow(definition.number(value)?),
             "producer.id.expiration.ms" => self.producer_id_expiration = millis(definition.number(value)?),
+            "producer.id.limit" => {
+                self.producer_id_limit = usize::try_from(definition.number(value)?).unwrap_or(usize::MAX);
+            }
             // Those that are left are the coordinator's.
             name => self.groups.set(name, definition.number(value)?),
         }
@@ -163,6 +168,12 @@ impl BrokerConfig {
     #[must_use]
     pub const fn groups(&self) -> &GroupConfig {
         &self.groups
+    }
+
+    /// `producer.id.limit`.
+    #[must_use]
+    pub const fn producer_id_limit(&self) -> usize {
+        self.producer_id_limit
     }
 
     /// The configs of a topic that sets none.

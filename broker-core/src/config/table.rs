@@ -219,6 +219,14 @@ const BROKER: &[Definition] = &[
         true,
         "How long the state that recognises a producer's repeated batches outlives its last write, in milliseconds.",
     ),
+    broker(
+        "producer.id.limit",
+        Kind::Number { min: 1, max: 1 << 32 },
+        "1000000",
+        true,
+        "How many producers the broker's partitions remember together, some 200 bytes each; beyond it those that have \
+         not written for longest are forgotten before they expire.",
+    ),
 ];
 
 const NO_RECODING: &str = "the broker stores batches as producers compressed them; set the producer's compression";

@@ -37,6 +37,7 @@ fn every_default_of_the_table_is_what_the_structs_default_to() {
     );
     assert_eq!(broker.retention_check_interval(), default.retention_check_interval());
     assert_eq!(broker.producer_id_expiration(), default.producer_id_expiration());
+    assert_eq!(broker.producer_id_limit(), default.producer_id_limit());
 }
 
 #[test]

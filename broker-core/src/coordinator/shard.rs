@@ -59,6 +59,22 @@ impl Shard {
         Some(answer)
     }
 
+    /// As [`Shard::with`] for what brings no deadline closer and takes nobody away: it does not look for the
+    /// earliest deadline among all members, which would make a group's heartbeats cost the square of its size. The
+    /// deadline that is armed may then be too early, and the look that it causes sets it right.
+    fn with_unhurried<T>(
+        &mut self,
+        id: &GroupId,
+        effects: &mut Effects,
+        act: impl FnOnce(&mut Group, &mut Effects) -> T,
+    ) -> Option<T> {
+        let group = self.groups.get_mut(id)?;
+        let live_before = group.live_records();
+        let answer = act(group, effects);
+        self.live_records = (self.live_records + group.live_records()).saturating_sub(live_before);
+        Some(answer)
+    }
+
     /// As [`Shard::with`], making the group first if it is not there. It goes again if nothing comes of it.
     fn with_new<T>(
         &mut self,

@@ -54,6 +54,9 @@ pub trait PartitionReader: fmt::Debug + Send + Sync + 'static {
     /// The base offset of the first batch whose max timestamp is at or after `timestamp_ms`; `None` if
     /// there is none. The caller decodes that one batch to find the record.
     ///
+    /// The answer lies below [`Bounds::start`] if that batch straddles the start: the caller raises it to
+    /// the start, and goes on to later batches where only deleted records of this one are late enough.
+    ///
     /// # Errors
     /// `Corrupt`, `Unavailable`, `Closed`.
     async fn offset_for_timestamp(&self, timestamp_ms: i64) -> Result<Option<Offset>, Error>;
@@ -86,11 +89,13 @@ pub trait PartitionLog: PartitionReader {
     /// Takes `batch`, which carries its offsets, and returns at once: not `async`, never blocking, so
     /// that a caller's check, offset and submit are one critical section that cannot be cancelled half-way.
     ///
-    /// MUST refuse a batch whose base offset is below the end, or whose leader epoch is not the handle's.
+    /// MUST refuse a batch whose base offset is below the end, or whose leader epoch is above the handle's:
+    /// that of a leader which this writer does not know. A lower one is taken as it is: a follower, and a
+    /// copy that keeps offsets, append what older leaders wrote.
     /// On `Err` nothing was taken. One batch a call: a group commit is the storage's business.
     ///
     /// # Errors
-    /// `OutOfRange` (does not follow the end, or wrong epoch), `Fenced`, `Closed`, `Poisoned`, `Full`.
+    /// `OutOfRange` (does not follow the end, or epoch too high), `Fenced`, `Closed`, `Poisoned`, `Full`.
     fn append(&self, batch: Batch) -> Result<Ticket, Error>;
 
     /// Forgets everything before `before` (at most the durable end) and saves `base` with it. Durable

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::check::Origin;
+use super::epochs::EpochHistory;
 use super::pending::{AppendPending, Condition};
+use super::sizes::Sizes;
 use super::status::Ended;
 use super::{Derived, LastBatch, Partition};
 use crate::api::{Acks, Appended, Error, ErrorCode};
@@ -12,7 +14,7 @@ use crate::config::TopicConfig;
 use crate::ids::Offset;
 use crate::log::{self, Durability, Ticket};
 use crate::planted::is_planted;
-use crate::producer::{Decision, Kept, Sequenced};
+use crate::producer::{Decision, Kept, Producers, Sequenced, Share};
 use crate::record::{Batch, Header, TimestampType};
 
 /// Appends whose tickets had not resolved when last looked at, in order: what a retry of one joins.
@@ -56,11 +58,30 @@ impl InFlight {
 }
 
 impl Derived {
+    pub(super) fn new(share: Share) -> Self {
+        Self {
+            next_offset: Offset::ZERO,
+            producers: Producers::default(),
+            share,
+            epochs: EpochHistory::default(),
+            sizes: Sizes::default(),
+            last_batch: None,
+            in_flight: InFlight::default(),
+            unsaved_bytes: 0,
+        }
+    }
+
     /// Takes over what `header` says, of a batch that is in the log.
     pub(super) fn record(&mut self, header: &Header, now_ms: i64) {
         if let Some(sequenced) = Sequenced::of(header) {
+            let is_new = self.producers.get(sequenced.producer).is_none();
+            if is_new && self.share.is_used_up() && !is_planted("producers-unbounded") {
+                self.producers.shed();
+            }
             self.producers.record(&sequenced, now_ms);
+            self.share.set(self.producers.len());
         }
+        self.unsaved_bytes += u64::try_from(header.size_in_bytes()).unwrap_or_default();
         self.epochs.assign(header.leader_epoch, header.base_offset);
         self.sizes.add(header, now_ms);
         self.last_batch = Some(LastBatch { base_offset: header.base_offset, crc: header.crc });
@@ -145,6 +166,12 @@ impl Partition {
             let message = format!("partition {} has no offsets left after {base_offset}", self.name);
             return Err(Error::new(ErrorCode::KafkaStorageError, message));
         }
+        debug_assert_eq!(
+            self.log.epoch(),
+            self.epoch,
+            "invariant 6: {} is written by another leader's handle",
+            self.name
+        );
         batch.stamp(base_offset, self.epoch);
         let header = *batch.header();
         let end = self.log.bounds().end;
@@ -155,8 +182,9 @@ impl Partition {
         }
         let ticket = self.log.append(batch).map_err(|error| self.append_refused(base_offset, &error))?;
         // Only of what the log took: the end of a fenced one is where the newer leader has brought it.
+        let is_lost = matches!(ticket.peek(), Some(Err(_)));
         debug_assert!(
-            base_offset >= end || is_planted("offset-reused"),
+            base_offset >= end || is_lost || is_planted("offset-reused"),
             "invariant 2: offset {base_offset} of {} was used again",
             self.name
         );

@@ -47,7 +47,8 @@ pub async fn fetch(wanted: &[Wanted], limits: FetchLimits, env: &Env) -> FetchRe
     for &index in &order {
         gathering.look(index).await;
     }
-    if !gathering.is_enough() && !limits.max_wait.is_zero() {
+    // Of no partitions there is nothing to wait for (as in Kafka).
+    if !wanted.is_empty() && !gathering.is_enough() && !limits.max_wait.is_zero() {
         gathering.wait(&order, env).await;
     }
     gathering.answers.into_iter().map(|answer| answer.result).collect()

@@ -15,6 +15,7 @@ use crate::env::Env;
 use crate::ids::{Offset, TopicPartition};
 use crate::log::{self, Bounds, PartitionLog, Snapshot, SnapshotStore};
 use crate::planted::is_planted;
+use crate::producer::Share;
 
 /// How much of a log is read at a time to go through its headers.
 pub(super) const PAGE_BYTES: usize = 1 << 20;
@@ -33,7 +34,7 @@ impl Partition {
         snapshots: Arc<dyn SnapshotStore>,
         env: &Env,
     ) -> Result<Arc<Self>, Error> {
-        let PartitionSpec { id, name, epoch, config, durability } = spec;
+        let PartitionSpec { id, name, epoch, config, durability, producers } = spec;
         if log.id() != id || log.epoch() != epoch {
             let message = format!(
                 "partition {name} ({id}) is to be led at epoch {epoch}, with a log of {} at epoch {}",
@@ -44,7 +45,7 @@ impl Partition {
         }
         let bounds = log.bounds();
         let now_ms = env.wall_ms();
-        let mut derived = Derived::default();
+        let mut derived = Derived::new(Share::of(&producers));
         // Most partitions of a large broker are new or empty: they cost no read.
         if bounds.end > Offset::ZERO {
             let (from, checkpoint) = starting_point(&name, log.as_ref(), snapshots.as_ref(), bounds).await?;
@@ -74,24 +75,29 @@ impl Partition {
     /// Saves what is derived from the log, so that the next open is short, once all of it is durable.
     /// A broker calls it now and then; [`close`](Partition::close) does too. A failure to save is no error.
     pub async fn save_checkpoint(&self) {
-        let (end, checkpoint, ticket) = {
+        let (end, checkpoint, ticket, bytes) = {
             let derived = self.derived();
-            (derived.next_offset, derived.checkpoint(), derived.in_flight.last())
+            (derived.next_offset, derived.checkpoint(), derived.in_flight.last(), derived.unsaved_bytes)
         };
         // Never ahead of the data: what was taken under the lock is in the log once this resolves.
-        if is_planted("checkpoint-before-durable") || (ticket.await.is_ok() && !self.is_failed()) {
-            self.save_snapshot(end, &checkpoint).await;
+        let is_safe = is_planted("checkpoint-before-durable") || (ticket.await.is_ok() && !self.is_failed());
+        if is_safe && self.save_snapshot(end, &checkpoint).await {
+            let mut derived = self.derived();
+            derived.unsaved_bytes = derived.unsaved_bytes.saturating_sub(bytes);
         }
     }
 
-    pub(super) async fn save_snapshot(&self, end: Offset, checkpoint: &Checkpoint) {
+    /// Whether it was saved.
+    pub(super) async fn save_snapshot(&self, end: Offset, checkpoint: &Checkpoint) -> bool {
         if checkpoint.last_batch.is_none() {
-            return;
+            return false;
         }
         let snapshot = Snapshot { end, state: checkpoint.encode() };
-        if let Err(error) = self.snapshots.save(self.id, snapshot).await {
+        let saved = self.snapshots.save(self.id, snapshot).await;
+        if let Err(error) = &saved {
             tracing::warn!(partition = %self.name, %error, "no snapshot was saved: the next open takes longer");
         }
+        saved.is_ok()
     }
 }
 
@@ -100,6 +106,7 @@ impl Derived {
         let Checkpoint { last_batch, producers, epochs, sizes } = checkpoint;
         self.last_batch = last_batch;
         self.producers = producers;
+        self.share.set(self.producers.len());
         self.epochs = epochs;
         self.sizes = sizes;
     }
@@ -128,6 +135,11 @@ async fn starting_point(
     bounds: Bounds,
 ) -> Result<(Offset, Checkpoint), Error> {
     if let Some((end, mut checkpoint)) = usable_snapshot(name, log, snapshots, bounds).await? {
+        // The snapshot may be older than the last trim.
+        if let Some((cut, until)) = checkpoint.sizes.cut_by(bounds.start, end) {
+            let left = stored_bytes(log, bounds.start, until).await.map_err(|error| unreadable(name, &error))?;
+            checkpoint.sizes.begin_at(bounds.start, cut, left);
+        }
         checkpoint.sizes.trim(bounds.start, 0, bounds.end);
         return Ok((end, checkpoint));
     }
@@ -142,6 +154,18 @@ async fn starting_point(
         Error::new(ErrorCode::KafkaStorageError, message)
     })?;
     Ok((bounds.start, checkpoint))
+}
+
+/// The bytes of the batches that a log has from `from` on and that end by `until`.
+pub(super) async fn stored_bytes(log: &dyn PartitionLog, from: Offset, until: Offset) -> Result<u64, log::Error> {
+    let (mut next, mut bytes) = (from, 0);
+    while next < until {
+        let page = log.read(next, until, PAGE_BYTES).await?;
+        let Some(last) = page.last() else { break };
+        next = last.next_offset();
+        bytes += page.iter().map(|batch| u64::try_from(batch.size_in_bytes()).unwrap_or_default()).sum::<u64>();
+    }
+    Ok(bytes)
 }
 
 /// The snapshot, if there is one of this very log.

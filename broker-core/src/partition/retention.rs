@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::Partition;
 use super::checkpoint::Checkpoint;
-use super::open::PAGE_BYTES;
+use super::open::{PAGE_BYTES, stored_bytes};
 use crate::api::{DeletedRecords, Error, ErrorCode};
 use crate::ids::Offset;
-use crate::log::TrimBase;
+use crate::log::{Bounds, TrimBase};
 use crate::planted::is_planted;
 
 impl Partition {
@@ -45,6 +45,7 @@ impl Partition {
     pub async fn enforce_retention(&self, now_ms: i64) -> Result<Option<Offset>, Error> {
         self.check_leading()?;
         self.settle();
+        self.count_again().await?;
         let config = self.config();
         let start = self.log.bounds().start;
         let mut before = start;
@@ -64,7 +65,11 @@ impl Partition {
     /// Forgets idempotent producers that have not written for `expiration`
     /// (`producer.id.expiration.ms`). Returns how many.
     pub fn expire_producers(&self, now_ms: i64, expiration: Duration) -> usize {
-        self.derived().producers.expire(now_ms, expiration)
+        let mut derived = self.derived();
+        let expired = derived.producers.expire(now_ms, expiration);
+        let left = derived.producers.len();
+        derived.share.set(left);
+        expired
     }
 
     /// Where the batches end that are too old.
@@ -131,6 +136,7 @@ impl Partition {
         if before <= start {
             return Ok(());
         }
+        self.count_again().await?;
         let cut = self.bytes_cut(start, before).await?;
         let checkpoint = self.derived().base_at(before);
         let checkpoint = if is_planted("trim-loses-producers") {
@@ -147,6 +153,20 @@ impl Partition {
         let end = derived.next_offset;
         derived.epochs.trim(before);
         derived.sizes.trim(before, cut, end);
+        Ok(())
+    }
+
+    /// Puts the index right after a trim whose request was dropped when the log had done it and the index had
+    /// not: bytes that are gone would make retention by size delete what is to be kept.
+    async fn count_again(&self) -> Result<(), Error> {
+        let Bounds { start, durable_end, .. } = self.log.bounds();
+        let cut = self.derived().sizes.cut_by(start, durable_end);
+        let Some((cut, until)) = cut.filter(|_| !is_planted("retention-counts-what-is-gone")) else { return Ok(()) };
+        let left = stored_bytes(self.log.as_ref(), start, until).await;
+        let left = left.map_err(|error| self.log_failed("count its bytes", &error))?;
+        let mut derived = self.derived();
+        derived.sizes.begin_at(start, cut, left);
+        derived.epochs.trim(start);
         Ok(())
     }
 

@@ -76,6 +76,27 @@ impl Sizes {
         }
     }
 
+    /// The span that begins before `start` and reaches beyond it, and where it ends, in a log that ends at
+    /// `end`: how many of its bytes are left is not known.
+    pub(super) fn cut_by(&self, start: Offset, end: Offset) -> Option<(Span, Offset)> {
+        let after = self.0.partition_point(|span| span.base <= start);
+        let span = after.checked_sub(1).and_then(|at| self.0.get(at)).filter(|span| span.base < start)?;
+        Some((*span, self.0.get(after).map_or(end, |next| next.base)))
+    }
+
+    /// Begins at `start`, where `cut` (of [`cut_by`](Self::cut_by)) has `left` bytes left of those that it had.
+    pub(super) fn begin_at(&mut self, start: Offset, cut: Span, left: u64) {
+        let after = self.0.partition_point(|span| span.base <= start);
+        self.0.drain(..after.saturating_sub(1));
+        let Some(span) = self.0.first_mut().filter(|span| span.base == cut.base) else { return };
+        // What was added since then is left too.
+        span.bytes = span.bytes.saturating_sub(cut.bytes).saturating_add(left);
+        span.base = start;
+        if span.bytes == 0 {
+            self.0.remove(0);
+        }
+    }
+
     /// Appends `count u32`, then each `base i64 │ bytes u64 │ max timestamp i64 │ untimed i64`, big-endian.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&u32::try_from(self.0.len()).unwrap_or(u32::MAX).to_be_bytes());

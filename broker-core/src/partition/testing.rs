@@ -15,6 +15,7 @@ use crate::log::{
     Bounds, BoundsCell, Durability, Error, ErrorKind, PartitionLog, PartitionReader, Resolver, Snapshot, SnapshotStore,
     Ticket, TrimBase,
 };
+use crate::producer::Budget;
 use crate::record::{Batch, Builder, BuilderOptions, Flags, ProducerStamp};
 
 pub(super) const NOW: i64 = 1_800_000_000_000;
@@ -159,7 +160,7 @@ impl PartitionLog for TestLog {
         if let Some(kind) = state.refuse_next.take() {
             return Err(Error::new(kind, "the test refused it"));
         }
-        if batch.base_offset() < self.cell.get().end || batch.leader_epoch() != self.epoch {
+        if batch.base_offset() < self.cell.get().end || batch.leader_epoch() > self.epoch {
             return Err(Error::new(ErrorKind::OutOfRange, "it does not follow the end"));
         }
         let end = batch.next_offset();
@@ -251,6 +252,7 @@ pub(super) struct World {
     pub(super) clock: Arc<TestClock>,
     pub(super) env: Env,
     pub(super) config: TopicConfig,
+    pub(super) budget: Arc<Budget>,
 }
 
 impl World {
@@ -264,6 +266,7 @@ impl World {
             env: real.with_clock(Arc::clone(&clock) as Arc<dyn Clock>),
             clock,
             config: TopicConfig::default(),
+            budget: Budget::new(1_000),
         }
     }
 
@@ -290,6 +293,7 @@ impl World {
             epoch: log.epoch,
             config: Arc::new(self.config.clone()),
             durability: Durability::Memory,
+            producers: Arc::clone(&self.budget),
         };
         let (log, snapshots) = (Arc::clone(log), Arc::clone(&self.snapshots));
         Partition::open(spec, log, snapshots, &self.env).await

@@ -194,6 +194,12 @@ impl Producer {
         if self.kept().last().is_some_and(|last| batch.base_offset <= last.base_offset) {
             return;
         }
+        debug_assert!(
+            self.kept().last().is_none_or(|last| batch.base_offset > last.last_offset()) || is_planted("offset-reused"),
+            "invariant 3: the batch at {} of producer {} overlaps the one before",
+            batch.base_offset,
+            batch.producer
+        );
         if batch.epoch != self.epoch {
             self.epoch = batch.epoch;
             self.len = 0;

@@ -42,6 +42,16 @@ impl Producers {
         before - self.0.len()
     }
 
+    /// Forgets the eighth, at least one, that has not written for longest.
+    pub fn shed(&mut self) {
+        let mut by_age: Vec<_> = self.0.iter().map(|(&id, producer)| (producer.last_seen_ms(), id)).collect();
+        by_age.sort_unstable();
+        let count = by_age.len().div_ceil(8);
+        for (_, id) in by_age.into_iter().take(count) {
+            self.0.remove(&id);
+        }
+    }
+
     /// The state as a replay of the log before `end` would need it as its base: batches from `end` on
     /// are left out, because the log itself may yet lose them, and tells them when it does not.
     #[must_use]

@@ -14,7 +14,7 @@ use crate::connect::{self, Source};
 use crate::context::Context;
 use crate::error::Error;
 use crate::producer::{self, ProducerBuilder};
-use crate::reader;
+use crate::{consumer, reader};
 
 /// Says what a [`Client`] connects to, and how. From [`Client::builder`].
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct Builder {
     client_id: String,
     broker: BTreeMap<String, String>,
     reader: reader::Settings,
+    consumer: consumer::Settings,
     producer: ProducerSettings,
 }
 
@@ -53,6 +54,7 @@ impl Builder {
             client_id: "ottla".to_owned(),
             broker: BTreeMap::new(),
             reader: reader::Settings::default(),
+            consumer: consumer::Settings::default(),
             producer: ProducerSettings::default(),
         }
     }
@@ -74,6 +76,7 @@ impl Builder {
         builder.broker = top.section("broker")?.texts()?;
         builder.producer = ProducerSettings::read(top.section("producer")?)?;
         builder.reader = builder.reader.read(top.section("reader")?)?;
+        builder.consumer = builder.consumer.read(top.section("consumer")?)?;
         top.finish()?;
         Ok(builder)
     }
@@ -131,6 +134,6 @@ impl Builder {
         let source = self.source.ok_or(Error::Connect(connect::Error::NoUrl))?;
         let env = self.env.unwrap_or_else(Env::system);
         let cluster = connect::open(source, self.broker, &env).await?;
-        Ok(Client::new(Context::new(cluster, env, self.client_id), self.reader, self.producer))
+        Ok(Client::new(Context::new(cluster, env, self.client_id), self.reader, self.consumer, self.producer))
     }
 }

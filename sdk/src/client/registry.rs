@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::error::Error;
 use crate::producer::{self, Producer, WeakProducer};
-use crate::reader;
+use crate::{consumer, reader};
 
-/// Knows a client's readers and producers, weakly: they are their owners'.
+/// Knows a client's readers, producers and consumers, weakly: they are their owners'.
 #[derive(Debug, Default)]
 pub(crate) struct Registry(Mutex<Inner>);
 
@@ -15,6 +15,14 @@ struct Inner {
     closed: bool,
     readers: Vec<Weak<reader::Shared>>,
     producers: Vec<WeakProducer>,
+    consumers: Vec<Weak<consumer::Shared>>,
+}
+
+/// What is to be closed with a client.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) producers: Vec<Producer>,
+    pub(crate) consumers: Vec<Arc<consumer::Shared>>,
 }
 
 impl Registry {
@@ -52,18 +60,32 @@ impl Registry {
         Ok(())
     }
 
-    /// Ends the readers and returns the producers that are to be closed; `None` if it was not the first call.
-    pub(crate) fn close(&self) -> Option<Vec<Producer>> {
+    pub(crate) fn add_consumer(&self, consumer: &Arc<consumer::Shared>) -> Result<(), Error> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(Error::Closed { doing: "consume".to_owned() });
+        }
+        inner.consumers.retain(|consumer| consumer.strong_count() > 0);
+        inner.consumers.push(Arc::downgrade(consumer));
+        Ok(())
+    }
+
+    /// Ends the readers and returns what is to be closed; `None` if it was not the first call.
+    pub(crate) fn close(&self) -> Option<Closing> {
         let mut inner = self.lock();
         if std::mem::replace(&mut inner.closed, true) {
             return None;
         }
         let producers = std::mem::take(&mut inner.producers);
         let readers = std::mem::take(&mut inner.readers);
+        let consumers = std::mem::take(&mut inner.consumers);
         drop(inner);
         for reader in readers.iter().filter_map(Weak::upgrade) {
             reader.stop();
         }
-        Some(producers.iter().filter_map(WeakProducer::upgrade).collect())
+        Some(Closing {
+            producers: producers.iter().filter_map(WeakProducer::upgrade).collect(),
+            consumers: consumers.iter().filter_map(Weak::upgrade).collect(),
+        })
     }
 }

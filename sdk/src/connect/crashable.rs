@@ -35,8 +35,7 @@ impl Rng for Chance {
 
 impl Crashable {
     pub(crate) fn new(env: &Env, durability: Durability, capacity_bytes: Option<usize>) -> Self {
-        let options =
-            MemoryOptions { commit: Commit::Manual, durability, capacity_bytes, ..MemoryOptions::default() };
+        let options = MemoryOptions { commit: Commit::Manual, durability, capacity_bytes, ..MemoryOptions::default() };
         Self { memory: MemoryBackend::new(options), faults: Faults::new(env.clone()) }
     }
 

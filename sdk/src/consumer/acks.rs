@@ -103,7 +103,6 @@ pub enum NotHandedOver {
 
 /// What became of an acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "`Revoked` means that the next owner gets the message again"]
 pub enum Acked {
     /// It counts: a commit covers it once all before it are acknowledged too.
     Counted,
@@ -113,7 +112,6 @@ pub enum Acked {
 
 /// What became of the acknowledgements of several messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[must_use = "`revoked` messages come again, to the next owner"]
 pub struct AckedMany {
     /// How many count.
     pub counted: u64,
@@ -209,6 +207,43 @@ impl Tracker {
         Ok(AckMany { window: self.window.clone(), first, end: self.next })
     }
 
+    /// Whether a message may be handed over now.
+    ///
+    /// # Errors
+    /// [`NotHandedOver`] with the reason.
+    #[inline]
+    pub fn has_room(&self) -> Result<(), NotHandedOver> {
+        self.window.make_room(self.next)
+    }
+
+    /// Ready when [`has_room`](Self::has_room) would not answer [`NotHandedOver::Full`]; else the task is woken when
+    /// something is acknowledged.
+    pub fn poll_room(&self, cx: &std::task::Context<'_>) -> std::task::Poll<()> {
+        self.window.wait_for_room(self.next, cx)
+    }
+
+    /// [`hand_over_many`](Self::hand_over_many) for `count` messages whose offsets follow each other from `first` on.
+    ///
+    /// # Errors
+    /// [`NotHandedOver`] if not even the first may go.
+    pub fn hand_over_run(
+        &mut self,
+        first: Offset,
+        count: u64,
+        leader_epoch: LeaderEpoch,
+    ) -> Result<AckMany, NotHandedOver> {
+        let count = count.min(self.window.room(self.next)?);
+        let begin = self.next;
+        if count > 0 {
+            self.note(first, leader_epoch)?;
+            let more = i64::try_from(count - 1).unwrap_or(i64::MAX);
+            self.last = Some((first.plus(more), leader_epoch));
+            self.next = begin + count;
+            self.window.set_handed(self.next);
+        }
+        Ok(AckMany { window: self.window.clone(), first: begin, end: self.next })
+    }
+
     /// Notes that nothing lies before `position` beyond what was handed over: a gap, or control records.
     /// Once all of that is acknowledged, the commit covers the gap too.
     pub fn skip_to(&mut self, position: Position) {
@@ -282,6 +317,16 @@ impl AckMany {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.end == self.first
+    }
+
+    /// The right to acknowledge the first that is left, taken out.
+    pub fn split_first(&mut self) -> Option<Ack> {
+        if self.is_empty() {
+            return None;
+        }
+        let ack = Ack { window: self.window.clone(), sequence: self.first };
+        self.first += 1;
+        Some(ack)
     }
 
     /// Acknowledges all that are left: one atomic operation for up to 63.

@@ -39,10 +39,12 @@ pub(super) struct Partition {
     /// Whose sequences the stamped batches have.
     pub(super) identity: Option<ProducerIdentity>,
     pub(super) next_sequence: i32,
+    /// Whether the broker has acknowledged a batch of this identity. A leader that knows nothing of a
+    /// producer accepts any sequence: were a second batch under way before that, it could be written without
+    /// the first, which then never could (invariant 3).
+    pub(super) established: bool,
     /// How many batches were numbered.
     pub(super) numbered: u64,
-    /// Whether a batch of this identity was acknowledged: the leader remembers it then, after any crash.
-    pub(super) remembered: bool,
     /// A sequence will never be filled, or the broker has lost count: nothing new goes until every batch
     /// that was sent has a definite fate; then the sequences begin anew under a new epoch (KIP-360).
     pub(super) resetting: bool,
@@ -93,8 +95,8 @@ impl Partition {
             in_flight: Vec::new(),
             identity: None,
             next_sequence: 0,
+            established: false,
             numbered: 0,
-            remembered: false,
             resetting: false,
             retry_at: None,
             failures: 0,
@@ -116,18 +118,13 @@ impl Partition {
     /// Whether there is a batch that may go now.
     pub(super) fn sendable(&self, now: Moment, config: &Config) -> bool {
         if self.leader.is_none()
-            || self.in_flight.len() >= config.in_flight()
+            || self.in_flight.len() >= self.most_in_flight(config)
             || self.retry_at.is_some_and(|at| at > now)
         {
             return false;
         }
         if self.resetting {
             return self.queue.iter().any(|batch| batch.in_doubt);
-        }
-        // A broker that remembers nothing of a producer takes any sequence as its first. So the first goes alone: if it
-        // failed while a second was on its way, that one would be taken, and the first come after it.
-        if !self.remembered && config.idempotent && !self.in_flight.is_empty() && !is_planted("first-batch-not-alone") {
-            return false;
         }
         // The broker remembers the last five batches. One whose fate is open MUST stay among them, or its
         // retry would not be recognised: nothing goes further than four batches ahead of it.
@@ -144,6 +141,14 @@ impl Partition {
             // A batch that is not full gathers while one is in flight.
             (None, Some(open)) => self.in_flight.is_empty() && (open.forced || now >= open.created + config.linger),
             (None, None) => false,
+        }
+    }
+
+    fn most_in_flight(&self, config: &Config) -> usize {
+        if config.idempotent && !self.established && !is_planted("pipelines-before-first-ack") {
+            1
+        } else {
+            config.in_flight()
         }
     }
 
@@ -165,7 +170,7 @@ impl Partition {
             {
                 self.identity = Some(current);
                 self.next_sequence = 0;
-                self.remembered = false;
+                self.established = false;
             }
             let identity = self.identity.unwrap_or(current);
             batch.stamp =
@@ -269,8 +274,8 @@ impl Partition {
     fn written(&mut self, mut batch: Pending, appended: Appended, mut effects: Effects) -> Effects {
         self.failures = 0;
         self.retry_at = None;
-        let stamp = batch.stamp.map(|stamp| (stamp.id, stamp.epoch));
-        self.remembered |= stamp.is_some() && stamp == self.identity.map(|identity| (identity.id, identity.epoch));
+        // Not by an answer about an older epoch's batch.
+        self.established |= batch.stamp.is_some_and(|stamp| self.identity.is_some_and(|i| i.epoch == stamp.epoch));
         let receipt = Receipt { partition: self.name.clone(), appended, first_delta: 0 };
         if !batch.expired {
             effects.settled.push(batch.settle(Ok(receipt)));
@@ -407,7 +412,7 @@ impl Partition {
         self.resetting = false;
         self.identity = Some(identity);
         self.next_sequence = 0;
-        self.remembered = false;
+        self.established = false;
         for batch in &mut self.queue {
             batch.stamp = None;
             batch.behind = false;

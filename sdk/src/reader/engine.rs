@@ -25,6 +25,7 @@ use ottla_broker_core::api::{FetchPartition, FetchRequest};
 use ottla_broker_core::env::{BoxFuture, Moment};
 use ottla_broker_core::planted::is_planted;
 
+use super::at::At;
 use super::error::Error;
 use super::handle::Shared;
 use super::messages::Messages;
@@ -38,17 +39,17 @@ use crate::context::Context;
 type Questions = FuturesUnordered<BoxFuture<'static, Event>>;
 
 #[derive(Debug)]
-pub(super) struct Engine {
-    pub(super) context: Context,
-    pub(super) settings: Settings,
-    pub(super) selection: Selection,
-    pub(super) shared: Arc<Shared>,
-    pub(super) slots: Vec<Slot>,
+pub(crate) struct Engine {
+    pub(crate) context: Context,
+    pub(crate) settings: Settings,
+    pub(crate) selection: Selection,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) slots: Vec<Slot>,
     /// Slots with entries, in the order in which they are served.
-    pub(super) ready: VecDeque<usize>,
-    pub(super) buffered: usize,
+    pub(crate) ready: VecDeque<usize>,
+    pub(crate) buffered: usize,
     /// Errors that are about no partition.
-    pub(super) errors: VecDeque<Error>,
+    pub(crate) errors: VecDeque<Error>,
     fetches: Questions,
     /// Leaders with a fetch in flight.
     fetching: Vec<BrokerId>,
@@ -61,11 +62,13 @@ pub(super) struct Engine {
     look_up: bool,
     /// Where the next fetch's list begins, so that no partition starves.
     turn: usize,
+    /// Slots that were given up.
+    vacant: Vec<usize>,
     pub(super) metrics: Metrics,
 }
 
 impl Engine {
-    pub(super) fn new(context: Context, settings: Settings, selection: Selection, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(context: Context, settings: Settings, selection: Selection, shared: Arc<Shared>) -> Self {
         let metrics = Metrics::new(&context.client_id);
         Self {
             context,
@@ -84,12 +87,13 @@ impl Engine {
             look: true,
             look_up: true,
             turn: 0,
+            vacant: Vec::new(),
             metrics,
         }
     }
 
     /// The next batch and its slot; `None` when everything wanted was handed over or the reader was ended.
-    pub(super) fn poll_batch(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<(usize, Messages), Error>>> {
+    pub(crate) fn poll_batch(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<(usize, Messages), Error>>> {
         // A log that is always ahead must not keep the runtime's other tasks from running.
         let budget = ready!(tokio::task::coop::poll_proceed(cx));
         self.shared.waker.register(cx.waker());
@@ -116,7 +120,7 @@ impl Engine {
     }
 
     /// Waits until every start and end is known.
-    pub(super) fn poll_resolved(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll_resolved(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         loop {
             let moved = self.step(cx);
             if let Some(error) = self.errors.pop_front() {
@@ -172,7 +176,7 @@ impl Engine {
     }
 
     /// Has the slots gone through for what to ask.
-    pub(super) const fn look_again(&mut self) {
+    pub(crate) const fn look_again(&mut self) {
         self.look = true;
         self.look_up = true;
     }
@@ -189,7 +193,7 @@ impl Engine {
                 self.take_fetched(&asked, answer);
             }
             Event::Resolved { answers } => self.take_resolved(answers),
-            Event::Metadata { answer } => self.take_metadata(answer),
+            Event::Metadata { topics, answer } => self.take_metadata(&topics, answer),
         }
     }
 
@@ -264,13 +268,13 @@ impl Engine {
 
     /// Begins the next list after the last partition that had something, so that one with much does
     /// not use up the bytes of every answer.
-    pub(super) const fn had_something(&mut self, slot: usize) {
+    pub(crate) const fn had_something(&mut self, slot: usize) {
         self.turn = slot + 1;
     }
 
     /// Drops the fetches in flight, because they ask for what is no longer wanted and would keep the
     /// others waiting.
-    pub(super) fn ask_anew(&mut self) {
+    pub(crate) fn ask_anew(&mut self) {
         self.fetches = Questions::new();
         self.fetching.clear();
         for slot in self.slots.iter_mut().filter(|slot| !slot.is_unresolved()) {
@@ -280,7 +284,73 @@ impl Engine {
         self.shared.waker.wake();
     }
 
-    pub(super) fn enqueue(&mut self, index: usize) {
+    /// Reads one more partition. Returns the place of its slot, which may have been another's before.
+    /// After the last of several call [`ask_anew`](Self::ask_anew).
+    pub(crate) fn install(&mut self, mut slot: Slot) -> usize {
+        self.selection.add_partition(slot.source.topic.clone(), slot.source.partition);
+        let leaderless = slot.leader.is_none();
+        let index = match self.vacant.pop() {
+            Some(index) => {
+                if let Some(place) = self.slots.get_mut(index) {
+                    // What was asked for in the name of the former one is not for this one.
+                    slot.generation = place.generation.wrapping_add(1);
+                    slot.queued = place.queued;
+                    *place = slot;
+                }
+                index
+            }
+            None => {
+                self.slots.push(slot);
+                self.slots.len() - 1
+            }
+        };
+        let now = self.context.env.now();
+        self.metadata.at(if leaderless { now } else { now + self.settings.metadata_refresh });
+        index
+    }
+
+    /// Reads a partition no more.
+    pub(crate) fn remove(&mut self, index: usize) {
+        let Some(slot) = self.slots.get_mut(index).filter(|_| !self.vacant.contains(&index)) else { return };
+        slot.gone = true;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.buffered = self.buffered.saturating_sub(slot.clear());
+        self.selection.remove_partition(&slot.source.topic.clone(), slot.source.partition);
+        self.vacant.push(index);
+        self.look_again();
+    }
+
+    /// Neither fetches nor hands over a partition for a while. Its position stays; what was fetched ahead is
+    /// forgotten, so that it takes no room from the others.
+    pub(crate) fn hold(&mut self, index: usize) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.paused = true;
+            if slot.start.is_none() {
+                slot.generation = slot.generation.wrapping_add(1);
+                self.buffered = self.buffered.saturating_sub(slot.clear());
+            }
+        }
+    }
+
+    /// Goes on with a partition.
+    pub(crate) fn let_go(&mut self, index: usize) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.paused = false;
+            self.enqueue(index);
+            self.ask_anew();
+        }
+    }
+
+    /// Goes to another place of a partition, forgetting what was fetched of it.
+    pub(crate) fn go(&mut self, index: usize, to: At) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.asked = false;
+            self.buffered = self.buffered.saturating_sub(slot.seek(to));
+            self.ask_anew();
+        }
+    }
+
+    pub(crate) fn enqueue(&mut self, index: usize) {
         if let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.is_ready() && !slot.queued) {
             slot.queued = true;
             self.ready.push_back(index);

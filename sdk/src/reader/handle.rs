@@ -9,7 +9,7 @@ use futures::task::AtomicWaker;
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     stopped: AtomicBool,
-    pub(super) waker: AtomicWaker,
+    pub(crate) waker: AtomicWaker,
 }
 
 impl Shared {
@@ -18,7 +18,7 @@ impl Shared {
         self.waker.wake();
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ottla_broker_core::record::{Batch, Records};
-use ottla_broker_core::{Offset, TopicPartition};
+use ottla_broker_core::{LeaderEpoch, Offset, TopicPartition};
 
 use super::error::Error;
 use super::message::Message;
@@ -25,11 +25,14 @@ pub struct Messages {
     /// The next offset that may come.
     position: Offset,
     done: bool,
+    leader_epoch: LeaderEpoch,
+    /// Whether every offset of the batch is a record: nothing was compacted away.
+    dense: bool,
 }
 
 impl Messages {
     /// The batch's records within `from..until`. Its CRC MUST have been checked.
-    pub(super) fn new(source: Arc<TopicPartition>, batch: &Batch, from: Offset, until: Offset) -> Result<Self, Error> {
+    pub(crate) fn new(source: Arc<TopicPartition>, batch: &Batch, from: Offset, until: Offset) -> Result<Self, Error> {
         let records = batch.records().map_err(|error| Error::Corrupt {
             partition: TopicPartition::clone(&source),
             offset: from.max(batch.base_offset()),
@@ -37,7 +40,52 @@ impl Messages {
             source: error,
         })?;
         let end = batch.next_offset().min(until);
-        Ok(Self { source, records, from, until, end, position: from, done: false })
+        let position = from.max(batch.base_offset());
+        let span = batch.next_offset().0 - batch.base_offset().0;
+        let dense = i64::from(batch.record_count()) == span;
+        let leader_epoch = batch.leader_epoch();
+        Ok(Self { source, records, from, until, end, position, done: false, leader_epoch, dense })
+    }
+
+    /// The epoch of the leader that took the batch.
+    pub(crate) const fn leader_epoch(&self) -> LeaderEpoch {
+        self.leader_epoch
+    }
+
+    /// How many messages are to come, if the batch says so without being decoded.
+    pub(crate) fn dense_count(&self) -> Option<u64> {
+        self.dense.then(|| u64::try_from(self.end.0 - self.position.0).unwrap_or(0))
+    }
+
+    /// Cuts off what lies from `offset` on, and returns it.
+    pub(crate) fn split_at(&mut self, offset: Offset) -> Self {
+        let mut rest = self.clone();
+        rest.from = rest.from.max(offset);
+        rest.position = rest.position.max(offset);
+        self.until = self.until.min(offset);
+        self.end = self.end.min(offset);
+        rest
+    }
+
+    /// Whether every offset up to the end is a record.
+    pub(crate) const fn is_dense(&self) -> bool {
+        self.dense
+    }
+
+    /// Where the reader stood when the batch was opened, or the batch's begin before that.
+    pub(crate) const fn from(&self) -> Offset {
+        self.from
+    }
+
+    /// Whether an error came, after which nothing more does.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.done && self.position < self.end
+    }
+
+    /// Nothing more comes.
+    pub(crate) const fn exhaust(&mut self) {
+        self.done = true;
+        self.position = self.end;
     }
 
     /// Topic and partition that all of them are of.
@@ -47,7 +95,7 @@ impl Messages {
     }
 
     /// The offset after the last message that it may have.
-    pub(super) const fn end(&self) -> Offset {
+    pub(crate) const fn end(&self) -> Offset {
         self.end
     }
 

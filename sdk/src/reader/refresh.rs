@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ottla_broker_core::TopicPartition;
 use ottla_broker_core::api::{self, Metadata, TopicMetadata};
 use ottla_broker_core::env::Moment;
+use ottla_broker_core::{TopicName, TopicPartition};
 
 use super::at::At;
 use super::engine::Engine;
@@ -14,7 +14,7 @@ use super::work;
 
 /// When metadata is asked for.
 #[derive(Debug, Default)]
-pub(super) struct Refresh {
+pub(crate) struct Refresh {
     asked: bool,
     due_at: Option<Moment>,
     /// Since when there was no answer, and how often.
@@ -24,17 +24,17 @@ pub(super) struct Refresh {
 }
 
 impl Refresh {
-    pub(super) const fn due_at(&self) -> Option<Moment> {
+    pub(crate) const fn due_at(&self) -> Option<Moment> {
         if self.asked { None } else { self.due_at }
     }
 
     /// When some slot may be asked about again.
-    pub(super) const fn retry_at(&self) -> Option<Moment> {
+    pub(crate) const fn retry_at(&self) -> Option<Moment> {
         self.retry_at
     }
 
     /// The first of the slots that failed were looked at; `next` is when the next of them may be.
-    pub(super) const fn retry_came(&mut self, next: Option<Moment>) {
+    pub(crate) const fn retry_came(&mut self, next: Option<Moment>) {
         self.retry_at = next;
     }
 
@@ -43,15 +43,19 @@ impl Refresh {
         self.retry_at = Some(self.retry_at.map_or(moment, |at| at.min(moment)));
     }
 
-    pub(super) fn at(&mut self, moment: Moment) {
+    pub(crate) fn at(&mut self, moment: Moment) {
         self.due_at = Some(self.due_at.map_or(moment, |at| at.min(moment)));
     }
 }
 
 impl Engine {
     /// Asks for metadata if it is due.
-    pub(super) fn refresh_metadata(&mut self, now: Moment) -> bool {
+    pub(crate) fn refresh_metadata(&mut self, now: Moment) -> bool {
         if self.metadata.asked || self.metadata.due_at.is_none_or(|at| at > now) {
+            return false;
+        }
+        if self.selection.is_empty() {
+            self.metadata.due_at = None;
             return false;
         }
         self.metadata.asked = true;
@@ -59,14 +63,14 @@ impl Engine {
         true
     }
 
-    pub(super) fn take_metadata(&mut self, answer: Result<Metadata, api::Error>) {
+    pub(crate) fn take_metadata(&mut self, topics: &[TopicName], answer: Result<Metadata, api::Error>) {
         let now = self.context.env.now();
         self.metadata.asked = false;
         self.metadata.due_at = None;
         match answer {
             Ok(metadata) => {
                 self.metadata.failing = None;
-                self.apply(metadata);
+                self.apply(topics, metadata);
                 let leaderless = self.slots.iter().any(|slot| !slot.gone && slot.leader.is_none());
                 if leaderless {
                     self.metadata.at(now + work::back_off(2, self.context.env.random_u64()));
@@ -88,8 +92,7 @@ impl Engine {
     }
 
     /// Takes over leaders and new partitions, and what became of deleted topics.
-    fn apply(&mut self, metadata: Metadata) {
-        let topics = self.selection.topics();
+    fn apply(&mut self, topics: &[TopicName], metadata: Metadata) {
         for (name, answer) in topics.iter().zip(metadata.topics) {
             match answer {
                 Ok(topic) => self.apply_topic(&topic),
@@ -151,7 +154,7 @@ impl Engine {
     }
 
     /// Has a slot tried again after a while, with fresh metadata.
-    pub(super) fn retry(&mut self, index: usize, now: Moment, source: api::Error) {
+    pub(crate) fn retry(&mut self, index: usize, now: Moment, source: api::Error) {
         let random = self.context.env.random_u64();
         let timeout = self.settings.retry_timeout;
         let Some(slot) = self.slots.get_mut(index) else { return };

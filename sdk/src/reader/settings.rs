@@ -37,7 +37,14 @@ impl Default for Settings {
 
 impl Settings {
     /// The settings of a table; what it does not name stays as it is.
-    pub(crate) fn read(mut self, mut section: Section) -> Result<Self, config::Error> {
+    pub(crate) fn read(self, mut section: Section) -> Result<Self, config::Error> {
+        let settings = self.read_from(&mut section)?;
+        section.finish()?;
+        Ok(settings)
+    }
+
+    /// The same for a table that has other settings too.
+    pub(crate) fn read_from(mut self, section: &mut Section) -> Result<Self, config::Error> {
         if let Some(bytes) = section.count("max_buffered_bytes")? {
             self.max_buffered_bytes = bytes;
         }
@@ -66,7 +73,6 @@ impl Settings {
         if let Some(policy) = section.choice("if_out_of_range", &POLICY)? {
             self.if_out_of_range = policy;
         }
-        section.finish()?;
         Ok(self)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use ottla_broker_core::api::Fetched;
 use ottla_broker_core::env::Moment;
@@ -26,42 +27,44 @@ enum Entry {
 
 /// One partition of a reader.
 #[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) source: Arc<TopicPartition>,
-    pub(super) topic_id: TopicId,
-    pub(super) leader: Option<BrokerId>,
-    pub(super) epoch: LeaderEpoch,
+pub(crate) struct Slot {
+    pub(crate) source: Arc<TopicPartition>,
+    pub(crate) topic_id: TopicId,
+    pub(crate) leader: Option<BrokerId>,
+    pub(crate) epoch: LeaderEpoch,
     /// Changes with each seek: an answer to an older question is dropped.
-    pub(super) generation: u32,
+    pub(crate) generation: u32,
     /// The next offset to hand over.
-    pub(super) position: Offset,
+    pub(crate) position: Offset,
     /// The next offset to fetch: the position, or after what is buffered.
     fetch_from: Offset,
     /// A start or end that has to be asked for before anything is fetched.
-    pub(super) start: Option<At>,
-    pub(super) end: Option<At>,
+    pub(crate) start: Option<At>,
+    pub(crate) end: Option<At>,
     /// The first offset that is not wanted.
-    pub(super) until: Offset,
+    pub(crate) until: Offset,
     entries: VecDeque<Entry>,
-    pub(super) paused: bool,
+    pub(crate) paused: bool,
     /// Whether the leader is being asked about it.
-    pub(super) asked: bool,
+    pub(crate) asked: bool,
     /// Whether an error waits to be handed over: nothing is fetched before that.
     failed: bool,
     /// Whether its topic is gone.
-    pub(super) gone: bool,
+    pub(crate) gone: bool,
     /// Whether the engine's queue has it.
-    pub(super) queued: bool,
+    pub(crate) queued: bool,
     /// Since when the leader has given nothing but retriable errors, and how many.
-    pub(super) failing: Option<(Moment, u32)>,
+    pub(crate) failing: Option<(Moment, u32)>,
     /// Not to be asked about before.
-    pub(super) retry_at: Option<Moment>,
+    pub(crate) retry_at: Option<Moment>,
     /// Where the partition ended when it was last read: HW, or LSO when reading committed.
-    pub(super) known_end: Option<Offset>,
+    pub(crate) known_end: Option<Offset>,
+    /// The same for others to see.
+    pub(crate) end_seen: Option<Arc<AtomicI64>>,
 }
 
 impl Slot {
-    pub(super) fn new(partition: TopicPartition, topic_id: TopicId, start: At, end: Option<At>) -> Self {
+    pub(crate) fn new(partition: TopicPartition, topic_id: TopicId, start: At, end: Option<At>) -> Self {
         let mut slot = Self {
             source: Arc::new(partition),
             topic_id,
@@ -82,13 +85,14 @@ impl Slot {
             failing: None,
             retry_at: None,
             known_end: None,
+            end_seen: None,
         };
         slot.seek(start);
         slot
     }
 
     /// Goes to `to`, forgetting what was fetched. Returns the bytes that were buffered.
-    pub(super) fn seek(&mut self, to: At) -> usize {
+    pub(crate) fn seek(&mut self, to: At) -> usize {
         self.generation = self.generation.wrapping_add(1);
         self.start = Some(to);
         if let At::Offset(offset) = to {
@@ -98,7 +102,7 @@ impl Slot {
     }
 
     /// The start is known.
-    pub(super) fn start_at(&mut self, offset: Offset) {
+    pub(crate) fn start_at(&mut self, offset: Offset) {
         self.start = None;
         self.position = offset;
         self.fetch_from = offset;
@@ -116,7 +120,7 @@ impl Slot {
     }
 
     /// Forgets what was fetched; the position stays. Returns the bytes that were buffered.
-    pub(super) fn clear(&mut self) -> usize {
+    pub(crate) fn clear(&mut self) -> usize {
         let bytes = self.entries.iter().map(Entry::size).sum();
         self.entries = VecDeque::new();
         self.failed = false;
@@ -126,41 +130,44 @@ impl Slot {
         bytes
     }
 
-    pub(super) const fn fetch_from(&self) -> Offset {
+    pub(crate) const fn fetch_from(&self) -> Offset {
         self.fetch_from
     }
 
     /// Whether start or end have to be looked up.
-    pub(super) const fn is_unresolved(&self) -> bool {
+    pub(crate) const fn is_unresolved(&self) -> bool {
         !self.gone && (self.start.is_some() || self.end.is_some())
     }
 
     /// Whether nothing of it will ever be handed over, unless someone seeks.
-    pub(super) fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.gone && self.entries.is_empty() || (!self.is_unresolved() && !self.failed && self.position >= self.until)
     }
 
     /// Whether the leader may be asked about it now.
-    pub(super) fn may_ask(&self, now: Moment) -> bool {
+    pub(crate) fn may_ask(&self, now: Moment) -> bool {
         !self.asked && !self.failed && !self.gone && self.retry_at.is_none_or(|at| at <= now)
     }
 
     /// Whether it is to be fetched.
-    pub(super) fn wants_fetch(&self, now: Moment) -> bool {
+    pub(crate) fn wants_fetch(&self, now: Moment) -> bool {
         self.may_ask(now) && !self.paused && !self.is_unresolved() && self.fetch_from < self.until
     }
 
     /// Whether something can be handed over.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         !self.paused && !self.entries.is_empty()
     }
 
     /// Takes in what the leader had. Returns the bytes that are buffered more.
     ///
     /// `limit` is where the partition ends for this reader.
-    pub(super) fn take_in(&mut self, fetched: Fetched, limit: Offset, committed_only: bool) -> usize {
+    pub(crate) fn take_in(&mut self, fetched: Fetched, limit: Offset, committed_only: bool) -> usize {
         self.failing = None;
         self.known_end = Some(limit);
+        if let Some(seen) = &self.end_seen {
+            seen.store(limit.0, Ordering::Relaxed);
+        }
         let before = self.fetch_from;
         let any = !fetched.batches.is_empty();
         let mut aborted = Aborted::new(if committed_only { fetched.aborted } else { Vec::new() });
@@ -193,7 +200,7 @@ impl Slot {
     }
 
     /// An error to hand over after what is buffered.
-    pub(super) fn fail(&mut self, error: Error) {
+    pub(crate) fn fail(&mut self, error: Error) {
         self.failed = true;
         self.entries.push_back(Entry::Failed(error));
     }
@@ -209,7 +216,7 @@ impl Slot {
     }
 
     /// The next thing to hand over, and the bytes that it frees. `None` if nothing is buffered.
-    pub(super) fn pop(&mut self) -> (usize, Option<Result<Messages, Error>>) {
+    pub(crate) fn pop(&mut self) -> (usize, Option<Result<Messages, Error>>) {
         let mut freed = 0;
         while let Some(entry) = self.entries.pop_front() {
             freed += entry.size();

@@ -24,7 +24,7 @@ pub(super) struct Asked {
 pub(super) enum Event {
     Fetched { broker: BrokerId, asked: Vec<Asked>, answer: Result<FetchResponse, Error> },
     Resolved { answers: Vec<(Asked, Which, Result<Offset, Error>)> },
-    Metadata { answer: Result<Metadata, Error> },
+    Metadata { topics: Vec<TopicName>, answer: Result<Metadata, Error> },
 }
 
 /// Which of a slot's places was looked up.
@@ -54,8 +54,8 @@ pub(super) async fn fetch(
 }
 
 pub(super) async fn metadata(cluster: Arc<dyn Cluster>, topics: Vec<TopicName>) -> Event {
-    let request = MetadataRequest { topics: TopicsWanted::Names(topics), allow_auto_create: false };
-    Event::Metadata { answer: cluster.metadata(request).await }
+    let request = MetadataRequest { topics: TopicsWanted::Names(topics.clone()), allow_auto_create: false };
+    Event::Metadata { topics, answer: cluster.metadata(request).await }
 }
 
 /// Turns places into offsets: two rounds of ListOffsets at most, whatever the number of partitions.

@@ -170,9 +170,8 @@ impl Cluster for TestCluster {
     }
 
     fn produce(&self, broker: BrokerId, request: ProduceRequest) -> BoxFuture<'static, Result<ProduceResponse, Error>> {
-        let refuse = |error| -> BoxFuture<'static, Result<ProduceResponse, Error>> {
-            Box::pin(std::future::ready(Err(error)))
-        };
+        let refuse =
+            |error| -> BoxFuture<'static, Result<ProduceResponse, Error>> { Box::pin(std::future::ready(Err(error))) };
         let fault = match self.inner.meet(Call::Produce) {
             Ok(fault) => fault,
             Err(error) => return refuse(error),
@@ -235,8 +234,8 @@ impl Cluster for TestCluster {
 
     async fn init_producer_id(&self, request: InitProducerId) -> Result<ProducerIdentity, Error> {
         let bumps = request.current.is_some();
-        let asked =
-            self.call(Call::InitProducerId, |to: Arc<Running>| async move { to.cluster.init_producer_id(request).await });
+        let asked = self
+            .call(Call::InitProducerId, |to: Arc<Running>| async move { to.cluster.init_producer_id(request).await });
         let identity = asked.await?;
         self.inner.count(|counts| counts.epoch_bumps += u64::from(bumps));
         Ok(identity)
@@ -255,7 +254,8 @@ impl ClusterAdmin for TestCluster {
         topics: Vec<CreateTopic>,
         validate_only: bool,
     ) -> Result<Vec<Result<CreatedTopic, Error>>, Error> {
-        self.call(Call::Admin, |to: Arc<Running>| async move { to.cluster.create_topics(topics, validate_only).await }).await
+        self.call(Call::Admin, |to: Arc<Running>| async move { to.cluster.create_topics(topics, validate_only).await })
+            .await
     }
 
     async fn delete_topics(&self, names: Vec<TopicName>) -> Result<Vec<Result<(), Error>>, Error> {
@@ -267,7 +267,11 @@ impl ClusterAdmin for TestCluster {
         totals: Vec<(TopicName, i32)>,
         validate_only: bool,
     ) -> Result<Vec<Result<(), Error>>, Error> {
-        self.call(Call::Admin, |to: Arc<Running>| async move { to.cluster.create_partitions(totals, validate_only).await }).await
+        self.call(
+            Call::Admin,
+            |to: Arc<Running>| async move { to.cluster.create_partitions(totals, validate_only).await },
+        )
+        .await
     }
 
     async fn delete_records(
@@ -289,14 +293,16 @@ impl ClusterAdmin for TestCluster {
         changes: Vec<(ConfigResource, Vec<AlterConfig>)>,
         validate_only: bool,
     ) -> Result<Vec<Result<(), Error>>, Error> {
-        self.call(Call::Admin, |to: Arc<Running>| async move { to.cluster.alter_configs(changes, validate_only).await }).await
+        self.call(Call::Admin, |to: Arc<Running>| async move { to.cluster.alter_configs(changes, validate_only).await })
+            .await
     }
 }
 
 #[async_trait]
 impl ClusterGroups for TestCluster {
     async fn find_coordinator(&self, group: &GroupId) -> Result<BrokerId, Error> {
-        self.call(Call::FindCoordinator, |to: Arc<Running>| async move { to.cluster.find_coordinator(group).await }).await
+        self.call(Call::FindCoordinator, |to: Arc<Running>| async move { to.cluster.find_coordinator(group).await })
+            .await
     }
 
     async fn join_group(&self, broker: BrokerId, request: JoinGroup) -> Result<JoinedGroup, JoinRefused> {
@@ -316,8 +322,11 @@ impl ClusterGroups for TestCluster {
     }
 
     async fn offset_commit(&self, broker: BrokerId, request: OffsetCommit) -> Result<Vec<Result<(), Error>>, Error> {
-        let asked = self
-            .call(Call::OffsetCommit, |to: Arc<Running>| async move { to.cluster.offset_commit(broker, request).await });
+        let asked =
+            self.call(
+                Call::OffsetCommit,
+                |to: Arc<Running>| async move { to.cluster.offset_commit(broker, request).await },
+            );
         let answers: Vec<Result<(), Error>> = asked.await?;
         for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
             self.inner.refused(Call::OffsetCommit, error.code);
@@ -326,7 +335,8 @@ impl ClusterGroups for TestCluster {
     }
 
     async fn offset_fetch(&self, broker: BrokerId, request: OffsetFetch) -> Result<Vec<FetchedOffset>, Error> {
-        self.call(Call::OffsetFetch, |to: Arc<Running>| async move { to.cluster.offset_fetch(broker, request).await }).await
+        self.call(Call::OffsetFetch, |to: Arc<Running>| async move { to.cluster.offset_fetch(broker, request).await })
+            .await
     }
 
     async fn offset_delete(&self, broker: BrokerId, request: OffsetDelete) -> Result<Vec<Result<(), Error>>, Error> {

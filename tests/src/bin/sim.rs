@@ -65,8 +65,7 @@ fn main() -> ExitCode {
 
 fn options() -> Result<Options, String> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut options =
-        Options { seeds: 0..1_000, jobs, trace: false, planted: false, quiet: false, complete: true };
+    let mut options = Options { seeds: 0..1_000, jobs, trace: false, planted: false, quiet: false, complete: true };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
@@ -74,7 +73,8 @@ fn options() -> Result<Options, String> {
         match argument.as_str() {
             "--seeds" => {
                 let text = value()?;
-                let (from, to) = text.split_once("..").ok_or_else(|| format!("`{text}` is not a range: write 0..100"))?;
+                let (from, to) =
+                    text.split_once("..").ok_or_else(|| format!("`{text}` is not a range: write 0..100"))?;
                 options.seeds = number(from)?..number(to)?;
             }
             "--seed" => {
@@ -118,7 +118,11 @@ fn soak(options: &Options) -> ExitCode {
     let took = began.elapsed().as_secs_f64();
     if !options.quiet {
         println!("{stats}");
-        println!("{seeds} seeds in {took:.1} s, {:.1} ms a seed on {} threads", took * 1e3 / seeds.max(1) as f64, options.jobs);
+        println!(
+            "{seeds} seeds in {took:.1} s, {:.1} ms a seed on {} threads",
+            took * 1e3 / seeds.max(1) as f64,
+            options.jobs
+        );
     }
     let missing = if options.complete { stats.missing() } else { Vec::new() };
     if !missing.is_empty() {
@@ -143,7 +147,10 @@ fn judge(outcome: &Outcome, options: &Options, total: &Mutex<(Stats, u64, Vec<u6
     total.2.push(outcome.seed);
     stop.store(options.quiet || total.2.len() >= 10, Ordering::Relaxed);
     if !options.quiet {
-        println!("seed {} (cargo run --release -p ottla-tests --bin sim -- --seed {} --trace):", outcome.seed, outcome.seed);
+        println!(
+            "seed {} (cargo run --release -p ottla-tests --bin sim -- --seed {} --trace):",
+            outcome.seed, outcome.seed
+        );
         for violation in &outcome.violations {
             println!("  {violation}");
         }

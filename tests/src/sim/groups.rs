@@ -64,7 +64,9 @@ impl Groups {
         for partition in partitions {
             let owner = self.owners.entry((generation, *partition)).or_insert_with(|| member.to_owned());
             if owner != member {
-                return Err(format!("invariant 7: in generation {generation} partition {partition} is {owner}'s and {member}'s"));
+                return Err(format!(
+                    "invariant 7: in generation {generation} partition {partition} is {owner}'s and {member}'s"
+                ));
             }
         }
         Ok(())
@@ -98,12 +100,7 @@ impl Groups {
     }
 
     /// A look-up that went out at `asked` found this commit, or none (invariant 8).
-    pub(super) fn found(
-        &mut self,
-        asked: u64,
-        partition: i32,
-        found: Option<(u64, i64)>,
-    ) -> Result<(), String> {
+    pub(super) fn found(&mut self, asked: u64, partition: i32, found: Option<(u64, i64)>) -> Result<(), String> {
         let now = self.step();
         let acked_before = |commit: &Commit| match commit.fate {
             Fate::Acked(at) => Some(at).filter(|at| *at < asked && commit.partition == partition),

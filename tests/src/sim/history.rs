@@ -210,7 +210,8 @@ impl History {
         let mut found = Vec::new();
         let known = &inner.logs[partition];
         if start > known.trimmed {
-            found.push(format!("invariant 1: {partition} starts at {start}, and was trimmed to {} only", known.trimmed));
+            found
+                .push(format!("invariant 1: {partition} starts at {start}, and was trimmed to {} only", known.trimmed));
         }
         if end < known.latest {
             found.push(format!("invariant 5: {partition} ends at {end}, and was told to end at {}", known.latest));
@@ -227,7 +228,9 @@ impl History {
         for (offset, value) in log {
             let known = &inner.values[usize::try_from(*value).unwrap()];
             if let Some(before) = newest.insert(known.producer, *value).filter(|before| before > value) {
-                found.push(format!("invariant 3: value {value} at {partition}/{offset} comes after {before}, sent later"));
+                found.push(format!(
+                    "invariant 3: value {value} at {partition}/{offset} comes after {before}, sent later"
+                ));
             }
         }
         for (value, known) in inner.values.iter().enumerate().filter(|(_, known)| known.partition == partition) {

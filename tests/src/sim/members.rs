@@ -130,7 +130,10 @@ impl Member {
         }
         let count = joined.members.len();
         let share = |nth: usize| -> String {
-            let own = self.partitions().map(|(partition, _)| partition).filter(|p| usize::try_from(*p).unwrap() % count == nth);
+            let own = self
+                .partitions()
+                .map(|(partition, _)| partition)
+                .filter(|p| usize::try_from(*p).unwrap() % count == nth);
             own.map(|partition| partition.to_string()).collect::<Vec<_>>().join(",")
         };
         joined.members.iter().enumerate().map(|(nth, member)| (member.member.clone(), share(nth).into())).collect()
@@ -151,7 +154,8 @@ impl Member {
             Ok(synced) => synced,
             Err(error) => return self.refused("sync", &error).await,
         };
-        let own: Vec<i32> = std::str::from_utf8(&synced.assignment).unwrap_or_default().split(',').flat_map(str::parse).collect();
+        let own: Vec<i32> =
+            std::str::from_utf8(&synced.assignment).unwrap_or_default().split(',').flat_map(str::parse).collect();
         self.event(format_args!("owns {own:?} in generation {generation}"));
         self.shared.history.groups(|groups| groups.owns(generation.0, joined.member.as_str(), &own));
         let mut positions = match self.positions(&own).await {
@@ -163,10 +167,10 @@ impl Member {
             if self.shared.is_over() {
                 return End::Gone;
             }
-            if !self.shared.is_healed() {
-                if let Some(end) = self.trouble(joined).await {
-                    return end;
-                }
+            if !self.shared.is_healed()
+                && let Some(end) = self.trouble(joined).await
+            {
+                return end;
             }
             for (partition, position) in &mut positions {
                 *position = self.consume(*partition, *position).await;
@@ -255,12 +259,12 @@ impl Member {
             replica: None,
             max_wait: Duration::ZERO,
             min_bytes: 1,
-            max_bytes: 5_000,
+            max_bytes: 1 << 20,
             isolation: IsolationLevel::ReadUncommitted,
             partitions: vec![FetchPartition {
                 partition: self.name(partition),
                 offset: Offset(position),
-                max_bytes: 5_000,
+                max_bytes: 1 << 20,
                 current_leader_epoch: None,
             }],
         };
@@ -272,7 +276,11 @@ impl Member {
                     return end.max(position);
                 }
                 Ok(Some(Err(error))) if error.code == ErrorCode::OffsetOutOfRange => {
-                    return self.shared.history.trimmed(self.partitions().find(|(p, _)| *p == partition).unwrap().1).max(position);
+                    return self
+                        .shared
+                        .history
+                        .trimmed(self.partitions().find(|(p, _)| *p == partition).unwrap().1)
+                        .max(position);
                 }
                 _ => {}
             }

@@ -35,7 +35,8 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn draw(chance: &Chance, deeds: usize) -> Self {
-        let sometimes = |low, high| if chance.one_in(2) { u32::try_from(chance.between(low, high)).unwrap() } else { 0 };
+        let sometimes =
+            |low, high| if chance.one_in(2) { u32::try_from(chance.between(low, high)).unwrap() } else { 0 };
         let topics = (0..chance.between(1, 2)).map(|_| i32::try_from(chance.between(1, 3)).unwrap()).collect();
         let members = if chance.one_in(2) { u32::try_from(chance.between(2, 4)).unwrap() } else { 0 };
         let mut chosen: Vec<_> = (0..deeds).filter(|_| chance.one_in(2)).collect();
@@ -50,7 +51,7 @@ impl Plan {
             scratch: chance.one_in(3),
             trouble: Duration::from_secs(chance.between(10, 30)),
             commit_delay: Duration::from_millis(*chance.pick(&[0, 2, 20, 200])),
-            pause_ms: *chance.pick(&[40, 200, 600]),
+            pause_ms: *chance.pick(&[100, 300, 800]),
             failed: sometimes(5, 100),
             lost: sometimes(5, 150),
             late: sometimes(5, 150),

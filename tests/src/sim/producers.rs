@@ -91,7 +91,8 @@ async fn send(shared: &Shared, producer: &Producer, number: u32, at: usize, chan
                     Ok(receipt) => history.acked(value, receipt.offset.map(|offset| offset.0)),
                     Err(error) => {
                         if matches!(error, ottla::producer::Error::Fenced { .. }) {
-                            history.violation(format!("value {value} was fenced, and its producer has no rival: {error}"));
+                            history
+                                .violation(format!("value {value} was fenced, and its producer has no rival: {error}"));
                         }
                         history.failed(value, error.may_have_been_written(), &error);
                     }

@@ -145,13 +145,7 @@ pub fn run_seed(seed: u64, tell: bool) -> Outcome {
     Outcome { seed, violations, stats, hash, trace }
 }
 
-async fn simulate(
-    world: &World,
-    chance: &Chance,
-    plan: Plan,
-    partitions: Vec<(&'static str, i32)>,
-    history: &History,
-) {
+async fn simulate(world: &World, chance: &Chance, plan: Plan, partitions: Vec<(&'static str, i32)>, history: &History) {
     let cluster = TestCluster::builder(world)
         .commit_delay(plan.commit_delay)
         .broker_config("offsets.topic.num.partitions", 2)
@@ -234,7 +228,9 @@ async fn heal(shared: &Shared, client: &Client, chance: &Chance) {
         let reader = client.reader().partition(*topic, *partition).start(At::Latest).build().await;
         match reader {
             Ok(reader) => ends.push(reader.positions().next().map_or(0, |(_, offset)| offset.0)),
-            Err(error) => shared.history.violation(format!("{topic}-{partition} has no end after all was healed: {error}")),
+            Err(error) => {
+                shared.history.violation(format!("{topic}-{partition} has no end after all was healed: {error}"))
+            }
         }
     }
     if ends.len() < shared.partitions.len() {

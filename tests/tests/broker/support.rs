@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use ottla_broker_core::api::{
 };
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::config::BrokerConfig;
-use ottla_broker_core::env::Env;
+use ottla_broker_core::env::{BoxFuture, Clock, Env, Moment};
 use ottla_broker_core::record::{Batch, Builder, BuilderOptions, Flags, ProducerStamp};
 use ottla_broker_core::{Offset, TopicName, TopicPartition};
 
@@ -123,4 +124,39 @@ pub(super) async fn read_all(broker: &Broker, from: TopicPartition) -> BTreeMap<
 
 pub(super) fn text(values: &BTreeMap<i64, Bytes>) -> Vec<String> {
     values.values().map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
+}
+
+/// tokio's clock, and a wall clock that only tests move.
+#[derive(Debug)]
+pub(super) struct Clockwork {
+    tokio: Env,
+    wall_ms: AtomicI64,
+}
+
+impl Clockwork {
+    /// A world of this seed under such a clock.
+    pub(super) fn env(seed: u64, wall_ms: i64) -> (Env, Arc<Self>) {
+        let tokio = Env::seeded(seed);
+        let clock = Arc::new(Self { tokio: tokio.clone(), wall_ms: AtomicI64::new(wall_ms) });
+        (tokio.with_clock(Arc::clone(&clock) as _), clock)
+    }
+
+    pub(super) fn advance(&self, by: Duration) {
+        self.wall_ms.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+}
+
+impl Clock for Clockwork {
+    fn now(&self) -> Moment {
+        self.tokio.now()
+    }
+
+    fn wall_ms(&self) -> i64 {
+        self.wall_ms.load(Ordering::Relaxed)
+    }
+
+    fn sleep_until(&self, deadline: Moment) -> BoxFuture<'static, ()> {
+        let tokio = self.tokio.clone();
+        Box::pin(async move { tokio.sleep_until(deadline).await })
+    }
 }

@@ -24,6 +24,7 @@ async fn open(backend: &MemoryBackend, topic: TopicId, epoch: i32, env: &Env) ->
         epoch,
         config: Arc::new(TopicConfig { retention: None, ..TopicConfig::default() }),
         durability: Durability::Memory,
+        producers: ottla_broker_core::producer::Budget::new(1_000),
     };
     Partition::open(spec, log, Arc::clone(&backend.snapshots) as _, env).await.unwrap()
 }

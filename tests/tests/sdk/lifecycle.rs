@@ -10,7 +10,13 @@ use super::*;
 
 /// Counts the tasks that run.
 #[derive(Clone, Debug, Default)]
-struct Counting(Arc<AtomicUsize>);
+pub(super) struct Counting(Arc<AtomicUsize>);
+
+impl Counting {
+    pub(super) fn running(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 struct Running(Arc<AtomicUsize>);
 

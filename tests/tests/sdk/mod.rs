@@ -3,7 +3,9 @@
 
 mod admin;
 mod backends;
+mod consumers;
 mod errors;
+mod groups;
 mod lifecycle;
 mod records;
 mod settings;
@@ -85,6 +87,12 @@ macro_rules! on {
                     configs_are_described_and_altered
                     offsets_are_looked_up
                 }
+                groups {
+                    offsets_are_set_read_and_forgotten
+                    lag_is_counted
+                    groups_outlive_a_restart
+                    groups_that_are_not_there_are_named
+                }
                 errors {
                     unknown_things_are_named
                     too_large_is_refused
@@ -96,6 +104,30 @@ macro_rules! on {
                     close_delivers_what_was_enqueued
                     dropping_everything_leaves_no_task
                     a_restart_keeps_the_records
+                }
+                consumers {
+                    members_share_and_the_log_is_replayed
+                    cooperative_rebalances_do_not_interrupt_what_stays
+                    a_newcomer_to_a_hundred_members_stops_nothing_that_stays
+                    new_topics_and_partitions_are_discovered
+                    a_static_member_comes_back_without_a_rebalance
+                    each_partition_has_a_stream_until_it_is_revoked
+                    at_least_once_is_the_default_and_repeats_what_was_not_acked
+                    a_crash_repeats_or_skips_as_promised
+                    revoking_commits_first_and_late_acks_are_revoked
+                    unacked_messages_hold_their_partition_back_and_say_why
+                    whole_batches_are_acked_at_once
+                    what_cannot_be_decoded_fails_is_skipped_or_goes_to_another_topic
+                    a_group_begins_where_it_is_told
+                    pause_resume_seek_position_and_lag
+                    offsets_of_the_application_need_no_group
+                    wrong_settings_are_named
+                    next_ends_after_shutdown_and_close
+                    a_hung_listener_or_handler_does_not_hang_the_end
+                    dropping_a_consumer_commits_and_leaves_and_leaves_no_task
+                    being_busy_for_too_long_is_said_and_mended
+                    what_was_left_is_reported
+                    nothing_blocks_a_runtime_of_one_thread
                 }
             }
         }

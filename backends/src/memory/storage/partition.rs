@@ -117,7 +117,7 @@ impl Partition {
                 format!("a batch at offset {} does not follow the end {end} of {}", batch.base_offset(), self.id);
             return Err(Error::new(ErrorKind::OutOfRange, message));
         }
-        if batch.leader_epoch() != epoch {
+        if batch.leader_epoch() > epoch {
             let message = format!(
                 "a batch of leader epoch {} cannot be appended to {} under epoch {epoch}",
                 batch.leader_epoch(),

@@ -93,11 +93,11 @@ pub async fn offsets_in_flight_are_taken(subject: Arc<dyn LogSubject>) {
     storage.close().await.unwrap();
 }
 
-/// A batch stamped with another leader epoch than the handle's is refused, and nothing of it is taken.
-pub async fn a_batch_of_another_epoch_is_refused(subject: Arc<dyn LogSubject>) {
+/// A batch stamped with a leader epoch above the handle's is refused, and nothing of it is taken.
+pub async fn a_batch_of_a_higher_epoch_is_refused(subject: Arc<dyn LogSubject>) {
     let storage = subject.open().await;
     let log = open(&storage, partition(0), 4).await;
-    for epoch in [3, 5, -1] {
+    for epoch in [5, i32::MAX] {
         assert_fails(
             format!("a batch of epoch {epoch} under epoch 4"),
             log.append(batch(0, 1, epoch)),
@@ -106,6 +106,20 @@ pub async fn a_batch_of_another_epoch_is_refused(subject: Arc<dyn LogSubject>) {
     }
     assert_eq!(log.bounds(), bounds(0, 0, 0));
     append(&*log, batch(0, 1, 4)).await;
+    storage.close().await.unwrap();
+}
+
+/// Followers and copies append what older leaders wrote: each batch keeps its epoch, over a reopening too.
+pub async fn batches_of_older_epochs_keep_their_epoch(subject: Arc<dyn LogSubject>) {
+    let storage = subject.open().await;
+    let log = open(&storage, partition(0), 4).await;
+    let batches = [batch(0, 1, -1), batch(1, 2, 0), batch(3, 1, 3), batch(7, 1, 3), batch(8, 1, 4)];
+    append_all(&*log, &batches).await;
+    assert_holds("the copy", &*log, &batches).await;
+    storage.close().await.unwrap();
+    let storage = subject.open().await;
+    let log = open(&storage, partition(0), 9).await;
+    assert_holds("the copy, opened again", &*log, &batches).await;
     storage.close().await.unwrap();
 }
 

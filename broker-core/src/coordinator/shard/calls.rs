@@ -53,7 +53,7 @@ impl Shard {
         request: &Heartbeat,
         effects: &mut Effects,
     ) -> Result<(), Error> {
-        self.with(&request.group, effects, |group, _| group.heartbeat(cx, request))
+        self.with_unhurried(&request.group, effects, |group, _| group.heartbeat(cx, request))
             .unwrap_or_else(|| Err(unknown_member(&request.group)))
     }
 
@@ -73,7 +73,7 @@ impl Shard {
         check_group_id(&request.group)?;
         if self.groups.contains_key(&request.group) {
             return self
-                .with(&request.group, effects, |group, effects| group.commit(cx, request, effects))
+                .with_unhurried(&request.group, effects, |group, effects| group.commit(cx, request, effects))
                 .unwrap_or_else(|| Err(unknown_member(&request.group)));
         }
         if request.generation.is_some() {

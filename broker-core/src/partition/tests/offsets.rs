@@ -2,6 +2,7 @@
 
 use crate::api::{Acks, IsolationLevel, OffsetSpec};
 use crate::ids::{LeaderEpoch, Offset};
+use crate::log::PartitionReader;
 use crate::partition::Partition;
 use crate::partition::testing::{TRUSTED, World, plain, timed};
 use crate::record::{Builder, BuilderOptions, Compression, Flags};
@@ -36,6 +37,10 @@ async fn the_first_record_at_or_after_a_time_whatever_the_order_within_a_batch()
     assert_eq!(look_up(&partition, OffsetSpec::MaxTimestamp).await, Some((6, 60)));
     // Deleted records are not found, though the batch that straddles the start still holds them.
     partition.delete_records(Offset(2)).await.unwrap();
+    // The log answers with that batch's base, below the start.
+    assert_eq!(log.offset_for_timestamp(15).await.unwrap(), Some(Offset(0)));
+    assert_eq!(look_up(&partition, OffsetSpec::Timestamp(i64::MIN)).await, Some((2, 20)));
+    assert_eq!(look_up(&partition, OffsetSpec::Timestamp(15)).await, Some((2, 20)));
     assert_eq!(look_up(&partition, OffsetSpec::Timestamp(25)).await, Some((3, 30)));
     assert_eq!(look_up(&partition, OffsetSpec::Timestamp(35)).await, Some((4, 50)));
     partition.delete_records(Offset::MAX).await.unwrap();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::api::{Acks, ErrorCode};
 use crate::config::TopicConfig;
 use crate::ids::Offset;
+use crate::log::{PartitionLog, PartitionReader, TrimBase};
 use crate::partition::testing::{NOW, TRUSTED, World, bases, from, plain, sequenced, timed};
 use crate::partition::{Origin, Partition};
 use crate::record::{Builder, BuilderOptions, Flags};
@@ -145,4 +146,35 @@ async fn producers_expire_by_the_brokers_clock() {
     assert!(partition.append(sequenced(1, 0, 7, 1), Acks::All, TRUSTED).is_ok());
     let error = partition.append(sequenced(2, 0, 7, 1), Acks::All, TRUSTED).unwrap_err();
     assert_eq!(error.code, ErrorCode::OutOfOrderSequenceNumber);
+}
+
+#[tokio::test]
+async fn a_trim_that_the_index_missed_does_not_make_retention_delete_more() {
+    let size = u64::try_from(plain(1).size_in_bytes()).unwrap();
+    for dropped in [true, false] {
+        let world = World::new();
+        let (mut partition, mut log) = world.open().await;
+        for _ in 0..10 {
+            assert!(partition.append(plain(1), Acks::All, TRUSTED).is_ok());
+        }
+        if dropped {
+            // The request was dropped when the log had trimmed and the index had not.
+            let state = partition.derived().base_at(Offset(8)).encode();
+            log.trim_prefix(Offset(8), TrimBase { start: Offset(8), state }).await.unwrap();
+        } else {
+            // A crash after the trim: the snapshot that is left is of before it.
+            partition.close().await.unwrap();
+            partition = world.open().await.0;
+            partition.delete_records(Offset(8)).await.unwrap();
+            (partition, log) = world.open().await;
+            assert_eq!(partition.size_in_bytes(), 2 * size);
+        }
+        retain(&partition, None, Some(2 * size));
+        assert_eq!(partition.enforce_retention(NOW).await.unwrap(), None, "two of ten are left, and two may stay");
+        assert_eq!(partition.size_in_bytes(), 2 * size);
+        assert!(partition.append(plain(1), Acks::All, TRUSTED).is_ok());
+        assert_eq!(partition.enforce_retention(NOW).await.unwrap(), Some(Offset(9)));
+        assert_eq!(log.bounds().start, Offset(9));
+        assert_eq!(partition.size_in_bytes(), 2 * size);
+    }
 }

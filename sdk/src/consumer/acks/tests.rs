@@ -88,6 +88,65 @@ fn what_is_answered_while_closing_is_exactly_what_the_close_saw() {
     }
 }
 
+#[test]
+fn a_run_is_handed_over_as_far_as_there_is_room() {
+    let mut tracker = tracker(100);
+    let progress = tracker.progress();
+    let first = tracker.hand_over_run(Offset(10), 80, EPOCH).unwrap();
+    let second = tracker.hand_over_run(Offset(90), 80, EPOCH).unwrap();
+    assert_eq!((first.len(), second.len()), (80, 20));
+    assert!(matches!(tracker.hand_over_run(Offset(110), 1, EPOCH), Err(NotHandedOver::Full { .. })));
+    assert_eq!(first.ack(), AckedMany { counted: 80, revoked: 0 });
+    assert_eq!(progress.marks().acked, Position { offset: Offset(90), leader_epoch: EPOCH });
+    // A gap, and backwards.
+    let third = tracker.hand_over_run(Offset(120), 3, EPOCH).unwrap();
+    let backwards = NotHandedOver::Backwards { offset: Offset(122), after: Offset(122) };
+    assert_eq!(tracker.hand_over_run(Offset(122), 1, EPOCH).unwrap_err(), backwards);
+    let mut third = third;
+    assert_eq!(third.split_first().unwrap().ack(), Acked::Counted);
+    assert_eq!((second.ack().counted, third.len()), (20, 2));
+    assert_eq!(progress.marks().acked.offset, Offset(121));
+    assert_eq!(third.ack().counted, 2);
+    assert_eq!(progress.marks().acked.offset, Offset(123));
+}
+
+#[test]
+fn whoever_waits_for_room_is_woken_by_an_ack_and_by_the_end() {
+    let waker = futures::task::noop_waker();
+    let cx = std::task::Context::from_waker(&waker);
+    let mut tracker = tracker(1);
+    assert!(tracker.poll_room(&cx).is_ready());
+    let ack = tracker.hand_over(Offset(10), EPOCH).unwrap();
+    let flag = std::sync::Arc::new(Flag::default());
+    let woken = futures::task::waker(flag.clone());
+    let waits = std::task::Context::from_waker(&woken);
+    assert!(tracker.poll_room(&waits).is_pending() && !flag.is_set());
+    assert_eq!(ack.ack(), Acked::Counted);
+    assert!(flag.is_set() && tracker.poll_room(&waits).is_ready());
+    let flag = std::sync::Arc::new(Flag::default());
+    let woken = futures::task::waker(flag.clone());
+    let waits = std::task::Context::from_waker(&woken);
+    drop(tracker.hand_over(Offset(11), EPOCH).unwrap());
+    assert!(tracker.poll_room(&waits).is_pending());
+    let _ = tracker.progress().close();
+    assert!(flag.is_set() && tracker.poll_room(&waits).is_ready());
+}
+
+#[derive(Default)]
+struct Flag(std::sync::atomic::AtomicBool);
+
+impl Flag {
+    fn is_set(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+impl futures::task::ArcWake for Flag {
+    fn wake_by_ref(this: &std::sync::Arc<Self>) {
+        this.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     HandOver { gap: i64 },

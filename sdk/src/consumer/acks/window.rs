@@ -14,7 +14,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
+use futures::task::AtomicWaker;
 use ottla_broker_core::api::group::Generation;
 use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{LeaderEpoch, Offset};
@@ -37,6 +39,9 @@ pub(super) struct Window {
     /// How many the head had passed when somebody last looked.
     passed: AtomicU64,
     closed: AtomicBool,
+    /// Whether the tracker waits for room.
+    waits: AtomicBool,
+    waker: AtomicWaker,
     head: Mutex<Head>,
 }
 
@@ -62,6 +67,8 @@ impl Window {
             handed: AtomicU64::new(0),
             passed: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
             head: Mutex::new(Head { sequence: 0, runs: Runs::new(start), reached: start, last: None }),
         }
     }
@@ -98,7 +105,12 @@ impl Window {
 
     /// Sets bits of one word; whether that was in time. Late bits are set too, but nobody reads them.
     fn set(&self, sequence: u64, bits: u64) -> bool {
-        let before = self.word(sequence).map_or(CLOSED, |word| word.fetch_or(bits, Ordering::AcqRel));
+        // SeqCst here, in `wait_for_room` and in `advance`: either this sees that somebody waits, or that
+        // somebody sees the bits.
+        let before = self.word(sequence).map_or(CLOSED, |word| word.fetch_or(bits, Ordering::SeqCst));
+        if self.waits.load(Ordering::SeqCst) && self.waits.swap(false, Ordering::SeqCst) {
+            self.waker.wake();
+        }
         before & CLOSED == 0 || is_planted("ack-after-revoke-counted")
     }
 
@@ -129,6 +141,24 @@ impl Window {
         Err(NotHandedOver::Full { first_unacked, unacked, limit: self.limit.get() })
     }
 
+    /// Whether there is room for number `next`, or the assignment has ended; if not, `cx` is woken when
+    /// something is acknowledged.
+    pub(super) fn wait_for_room(&self, next: u64, cx: &Context<'_>) -> Poll<()> {
+        self.waker.register(cx.waker());
+        self.waits.store(true, Ordering::SeqCst);
+        if matches!(self.make_room(next), Err(NotHandedOver::Full { .. })) {
+            return Poll::Pending;
+        }
+        self.waits.store(false, Ordering::SeqCst);
+        Poll::Ready(())
+    }
+
+    /// How many messages may go out from number `next` on.
+    pub(super) fn room(&self, next: u64) -> Result<u64, NotHandedOver> {
+        self.make_room(next)?;
+        Ok(u64::from(self.limit.get()).saturating_sub(next - self.passed.load(Ordering::Acquire)))
+    }
+
     pub(super) fn begin_run(&self, sequence: u64, offset: Offset, leader_epoch: LeaderEpoch) {
         self.head().runs.begin(sequence, offset, leader_epoch);
     }
@@ -155,7 +185,10 @@ impl Window {
         if let Some(last) = head.last {
             return last;
         }
-        self.closed.store(true, Ordering::Release);
+        self.closed.store(true, Ordering::SeqCst);
+        if self.waits.swap(false, Ordering::SeqCst) {
+            self.waker.wake();
+        }
         // Word by word from the head: what each held when it was closed is what counts.
         let (first, mut unbroken) = (head.sequence / BITS, true);
         for turn in (first..).take(self.words.len()) {
@@ -183,7 +216,7 @@ impl Window {
         }
         while let Some(word) = self.word(head.sequence) {
             let bit = head.sequence % BITS;
-            let ones = ones_from(word.load(Ordering::Acquire), bit);
+            let ones = ones_from(word.load(Ordering::SeqCst), bit);
             head.sequence += ones;
             if bit + ones < BITS {
                 break;

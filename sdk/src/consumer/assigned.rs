@@ -1,0 +1,239 @@
+//! One assignment of one partition, as the application's side, the background task and handles share it.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use metrics::Gauge;
+use ottla_broker_core::api::group::Generation;
+use ottla_broker_core::{Offset, TopicPartition};
+
+use super::acks::{MaxUnacked, NotHandedOver, Position, Progress, Tracker};
+use super::commit::{Commit, Ledger, NotKept};
+use crate::reader::At;
+
+/// Below every offset: nothing is known to be committed, so that where reading begins is worth a commit.
+/// Otherwise a group that began at the end would begin at another end after its first crash.
+const NOTHING: Offset = Offset(-1);
+
+#[derive(Debug)]
+pub(super) struct Assigned {
+    pub(super) partition: Arc<TopicPartition>,
+    pub(super) generation: Generation,
+    mode: Commit,
+    /// Nothing more is to be handed over.
+    stopped: AtomicBool,
+    /// It is another member's already: nothing is to be committed.
+    lost: AtomicBool,
+    paused: AtomicBool,
+    /// Grows with each seek.
+    seeks: AtomicU64,
+    /// Where the partition ended when it was last read; −1 before.
+    pub(super) end_seen: Arc<AtomicI64>,
+    lag: Gauge,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Where to begin, if a seek came before it was handed to the application's side.
+    sought: Option<At>,
+    installed: bool,
+    progress: Option<Progress>,
+    ledger: Ledger,
+    closed: bool,
+    held_back: Option<NotHandedOver>,
+}
+
+/// How a partition was left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftPartition {
+    /// Which.
+    pub partition: TopicPartition,
+    /// Up to where it is committed; `None` if nothing is.
+    pub committed: Option<Offset>,
+    /// How many messages were handed over and lie after the first that is not acknowledged: the next
+    /// owner gets them again, unless they were committed before.
+    pub unacked: u64,
+}
+
+impl Assigned {
+    pub(super) fn new(partition: TopicPartition, generation: Generation, mode: Commit, lag: Gauge) -> Self {
+        Self {
+            partition: Arc::new(partition),
+            generation,
+            mode,
+            stopped: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            seeks: AtomicU64::new(0),
+            end_seen: Arc::new(AtomicI64::new(-1)),
+            lag,
+            state: Mutex::new(State {
+                sought: None,
+                installed: false,
+                progress: None,
+                ledger: Ledger::new(mode, NOTHING),
+                closed: false,
+                held_back: None,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing more is handed over; acks still count.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Release);
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
+    /// What the group has committed is known.
+    pub(super) fn committed_is(&self, committed: Offset) {
+        self.state().ledger = Ledger::new(self.mode, committed);
+    }
+
+    /// Goes to the application's side, which begins at what this returns.
+    pub(super) fn install(&self, start: Option<At>) -> Option<At> {
+        let mut state = self.state();
+        state.installed = true;
+        state.sought.take().or(start)
+    }
+
+    /// A seek. `true`: it is noted for when the partition goes to the application's side; `false`: that has to do it.
+    pub(super) fn seek_early(&self, to: At) -> bool {
+        let mut state = self.state();
+        if !state.installed {
+            state.sought = Some(to);
+        }
+        !state.installed
+    }
+
+    /// Reading begins at `start`; `None` if the assignment has ended.
+    pub(super) fn begin(&self, start: Offset, max_unacked: MaxUnacked) -> Option<Tracker> {
+        let mut state = self.state();
+        if state.closed {
+            return None;
+        }
+        let tracker = Tracker::new(self.generation, Position::at(start), max_unacked);
+        state.progress = Some(tracker.progress());
+        Some(tracker)
+    }
+
+    /// A seek ends what was handed over before: its acks count no more, and commits follow the new place,
+    /// also backwards.
+    pub(super) fn restart(&self) {
+        self.seeks.fetch_add(1, Ordering::AcqRel);
+        let mut state = self.state();
+        if let Some(progress) = state.progress.take() {
+            let _ = progress.close();
+        }
+        state.ledger = Ledger::new(self.mode, NOTHING);
+        state.held_back = None;
+    }
+
+    /// A number that changes with each seek.
+    pub(super) fn seeks(&self) -> u64 {
+        self.seeks.load(Ordering::Acquire)
+    }
+
+    /// The offset of the next message; `None` while it is being looked up.
+    pub(super) fn position(&self) -> Option<Offset> {
+        self.state().progress.as_ref().map(|progress| progress.marks().handed.offset)
+    }
+
+    pub(super) fn set_held_back(&self, reason: Option<NotHandedOver>) {
+        self.state().held_back = reason;
+    }
+
+    pub(super) fn held_back(&self) -> Option<NotHandedOver> {
+        self.state().held_back
+    }
+
+    /// How far the end, as last seen, is ahead of the position.
+    pub(super) fn lag(&self) -> Option<u64> {
+        let end = self.end_seen.load(Ordering::Relaxed);
+        let position = self.position()?;
+        (end >= 0).then(|| u64::try_from(end - position.0).unwrap_or(0))
+    }
+
+    pub(super) fn report_lag(&self) {
+        if let Some(lag) = self.lag() {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            self.lag.set(lag as f64);
+        }
+    }
+
+    pub(super) fn on_clock(&self) -> Option<Position> {
+        let mut state = self.state();
+        let marks = state.progress.as_ref()?.marks();
+        state.ledger.on_clock(&marks)
+    }
+
+    pub(super) fn on_request(&self) -> Result<Option<Position>, NotKept> {
+        let mut state = self.state();
+        match state.progress.as_ref().map(Progress::marks) {
+            Some(marks) => state.ledger.on_request(&marks),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn before_hand_over(&self, end: Position) -> Option<Position> {
+        self.state().ledger.before_hand_over(end)
+    }
+
+    pub(super) fn confirmed(&self, offset: Offset) {
+        self.state().ledger.confirmed(offset);
+    }
+
+    pub(super) fn failed(&self, offset: Offset) {
+        self.state().ledger.failed(offset);
+    }
+
+    /// The partition is given up in order: closes it and says what to commit first.
+    pub(super) fn release(&self) -> Option<Position> {
+        self.stop();
+        let mut state = self.state();
+        state.closed = true;
+        let marks = state.progress.as_ref()?.close();
+        match self.mode {
+            // What was committed ahead and not handed over was seen by nobody: the next owner may have it.
+            Commit::BeforeHandover if marks.handed.offset < state.ledger.committed() => Some(marks.handed),
+            _ => state.ledger.on_release(&marks),
+        }
+    }
+
+    /// The partition is somebody else's: closes it.
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+        self.stop();
+        let mut state = self.state();
+        state.closed = true;
+        if let Some(progress) = &state.progress {
+            let _ = progress.close();
+        }
+    }
+
+    pub(super) fn left(&self) -> LeftPartition {
+        let state = self.state();
+        let committed = Some(state.ledger.committed()).filter(|committed| *committed > NOTHING);
+        let unacked = state.progress.as_ref().map_or(0, |progress| progress.marks().window);
+        LeftPartition { partition: TopicPartition::clone(&self.partition), committed, unacked }
+    }
+}
