@@ -16,6 +16,28 @@ fn run(seeds: impl IntoIterator<Item = u64>) -> Stats {
     stats
 }
 
+/// A fixed number: how long they take is the machine's affair.
+const SEEDS: u64 = 160;
+
+fn shard(shard: u64) {
+    let stats = run((0..SEEDS).filter(|seed| seed % 2 == shard));
+    println!("{stats}");
+    // The long form requires all; these few seeds reach what matters most.
+    for name in ["acked", "read", "crash", "duplicate answered", "epoch bump", "superseded", "rebalance", "trimmed"] {
+        assert!(stats.get(name) > 0, "no seed has reached `{name}`");
+    }
+}
+
+#[test]
+fn even_seeds_keep_every_invariant() {
+    shard(0);
+}
+
+#[test]
+fn odd_seeds_keep_every_invariant() {
+    shard(1);
+}
+
 #[test]
 fn what_was_found_once_stays_mended() {
     run(REGRESSIONS.iter().copied());

@@ -10,11 +10,14 @@ use crate::api::{Appended, Error, ErrorCode, ProducePartition, ProduceRequest, P
 use crate::env::BoxFuture;
 use crate::ids::TopicPartition;
 use crate::partition::{AppendPending, Origin, Partition};
+use crate::planted::is_planted;
 
 /// One partition's answer, so far.
 enum Answer {
     Known(Result<Appended, Error>),
     Waiting(Arc<Partition>, AppendPending),
+    /// Refused for what is remembered of the producer, which is worth as much as the leadership.
+    Doubted(Arc<Partition>, Error),
 }
 
 impl Broker {
@@ -56,6 +59,10 @@ impl Broker {
                         waiting = true;
                         Answer::Waiting(found, pending)
                     }
+                    Err(error) if speaks_of_state(&error) => {
+                        waiting = true;
+                        Answer::Doubted(found, error)
+                    }
                     Err(error) => {
                         self.look_after(&found);
                         Answer::Known(Err(error))
@@ -67,7 +74,7 @@ impl Broker {
         if !waiting {
             let known = answers.into_iter().filter_map(|answer| match answer {
                 Answer::Known(result) => Some(result),
-                Answer::Waiting(..) => None,
+                Answer::Waiting(..) | Answer::Doubted(..) => None,
             });
             return Box::pin(std::future::ready(Ok(known.collect())));
         }
@@ -79,6 +86,15 @@ impl Broker {
             for answer in answers {
                 response.push(match answer {
                     Answer::Known(result) => result,
+                    Answer::Doubted(partition, error) => {
+                        let confirmed = partition.check_writer().await;
+                        if confirmed.is_err()
+                            && let Some(broker) = me.upgrade()
+                        {
+                            broker.look_after(&partition);
+                        }
+                        confirmed.and(Err(error))
+                    }
                     // Biased to the answer: what is durable by the deadline is acknowledged.
                     Answer::Waiting(partition, pending) => match select(pending, sleep.as_mut()).await {
                         Either::Left((result, _)) => {
@@ -106,6 +122,13 @@ impl Broker {
             self.repair_soon();
         }
     }
+}
+
+/// Whether a refusal tells a producer that its batch is not written and what is remembered of it: a broker that was
+/// replaced unawares remembers too little, and a client that believed it would write again under a new epoch.
+fn speaks_of_state(error: &Error) -> bool {
+    matches!(error.code, ErrorCode::OutOfOrderSequenceNumber | ErrorCode::InvalidProducerEpoch)
+        && !is_planted("stale-refusal-told")
 }
 
 fn timed_out(partition: &TopicPartition, limit: std::time::Duration) -> Error {

@@ -138,6 +138,14 @@ impl Partition {
         })
     }
 
+    /// Asks the storage whether this is still the partition's writer.
+    ///
+    /// # Errors
+    /// `NOT_LEADER_OR_FOLLOWER` if it was fenced, `KAFKA_STORAGE_ERROR` if it failed; it has [ended](super::Status) then.
+    pub async fn check_writer(&self) -> Result<(), Error> {
+        self.log.ready(0).await.map_err(|error| self.log_failed("ask whether it is written here", &error))
+    }
+
     /// The critical section.
     fn submit(&self, mut batch: Batch, now_ms: i64) -> Result<Submitted, Error> {
         let mut derived = self.derived();

@@ -80,6 +80,27 @@ async fn the_newer_of_two_brokers_leads_and_the_older_never_acknowledges_again()
 }
 
 #[tokio::test]
+async fn a_replaced_broker_does_not_say_what_a_producer_has_not_written() {
+    let memory = memory();
+    let old = start(&memory).await;
+    create(&old, "t", 1).await;
+    let identity = old.init_producer_id(InitProducerId::default()).await.unwrap();
+    let batch = |sequence| batch(&["v"], Some((identity, sequence)));
+    produce(&old, partition("t", 0), batch(0)).await.unwrap();
+    let new = start(&MemoryBackend { logs: Arc::new(memory.logs.reopen()), ..memory.clone() }).await;
+    for sequence in [1, 2] {
+        produce_patiently(&new, partition("t", 0), batch(sequence)).await.unwrap();
+    }
+    // A retry of what the new one wrote reaches the old one, for which 1 would be next: if it said that 2 does not
+    // follow, the producer would take it for not written, and write it again under a new epoch.
+    let refused = produce(&old, partition("t", 0), batch(2)).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::NotLeaderOrFollower, "{refused}");
+    // The one that leads does say so.
+    let refused = produce(&new, partition("t", 0), batch(9)).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::OutOfOrderSequenceNumber, "{refused}");
+}
+
+#[tokio::test]
 async fn a_partition_that_lost_its_log_is_opened_again_at_a_new_epoch() {
     let memory = memory();
     let broker = start(&memory).await;
