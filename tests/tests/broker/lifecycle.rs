@@ -87,7 +87,7 @@ async fn a_replaced_broker_does_not_say_what_a_producer_has_not_written() {
     let identity = old.init_producer_id(InitProducerId::default()).await.unwrap();
     let batch = |sequence| batch(&["v"], Some((identity, sequence)));
     produce(&old, partition("t", 0), batch(0)).await.unwrap();
-    let new = start(&MemoryBackend { logs: Arc::new(memory.logs.reopen()), ..memory.clone() }).await;
+    let new = start(&memory).await;
     for sequence in [1, 2] {
         produce_patiently(&new, partition("t", 0), batch(sequence)).await.unwrap();
     }
