@@ -259,12 +259,12 @@ impl Member {
             replica: None,
             max_wait: Duration::ZERO,
             min_bytes: 1,
-            max_bytes: 5_000,
+            max_bytes: 1 << 20,
             isolation: IsolationLevel::ReadUncommitted,
             partitions: vec![FetchPartition {
                 partition: self.name(partition),
                 offset: Offset(position),
-                max_bytes: 5_000,
+                max_bytes: 1 << 20,
                 current_leader_epoch: None,
             }],
         };

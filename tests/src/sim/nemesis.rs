@@ -105,8 +105,14 @@ async fn act(shared: &Shared, deed: Deed, chance: &Chance) {
             start(shared, chance).await;
         }
         Deed::Storage(fault) => {
+            let trims = matches!(fault, StorageFault::LoseTrimAnswer);
             cluster.storage_by_chance(fault, u32::try_from(*chance.pick(&[10, 50, 300, 1_000])).unwrap());
             env.sleep(chance.ms(100, 5_000)).await;
+            if trims {
+                for _ in 0..3 {
+                    trim(shared, chance).await;
+                }
+            }
             // Some of it comes while the broker starts.
             if chance.one_in(4) {
                 cluster.crash(Survives::Chance);
