@@ -5,6 +5,7 @@
 //! seed, a skewed clock for each broker and a spawner that counts.
 
 mod system;
+mod watched;
 
 use std::fmt;
 use std::future::Future;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use system::SplitMix64;
+pub use watched::Watched;
 
 /// An owned, sendable future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

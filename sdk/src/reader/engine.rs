@@ -126,12 +126,9 @@ impl Engine {
             if let Some(error) = self.errors.pop_front() {
                 return Poll::Ready(Err(error));
             }
-            for slot in &mut self.slots {
-                if slot.is_ready()
-                    && let (_, Some(Err(error))) = slot.pop()
-                {
-                    return Poll::Ready(Err(error));
-                }
+            // Records that are here already stay for the first `next`.
+            if let Some(error) = self.slots.iter_mut().find_map(Slot::take_error) {
+                return Poll::Ready(Err(error));
             }
             if !self.slots.iter().any(Slot::is_unresolved) {
                 return Poll::Ready(Ok(()));

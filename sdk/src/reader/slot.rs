@@ -205,6 +205,16 @@ impl Slot {
         self.entries.push_back(Entry::Failed(error));
     }
 
+    /// The first error that waits to be handed over, out of its turn: while a reader is built nobody takes what
+    /// comes before it.
+    pub(super) fn take_error(&mut self) -> Option<Error> {
+        let at = self.entries.iter().position(|entry| matches!(entry, Entry::Failed(_)))?;
+        match self.entries.remove(at) {
+            Some(Entry::Failed(error)) => Some(error),
+            _ => None,
+        }
+    }
+
     /// The next thing to hand over, and the bytes that it frees. `None` if nothing is buffered.
     pub(crate) fn pop(&mut self) -> (usize, Option<Result<Messages, Error>>) {
         let mut freed = 0;

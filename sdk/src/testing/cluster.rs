@@ -7,10 +7,9 @@ use std::time::Duration;
 use ottla_broker_core::api::{Error, ErrorCode};
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::config::BrokerConfig;
-use ottla_broker_core::env::Env;
+use ottla_broker_core::env::{Env, Watched};
 use ottla_broker_core::log::Durability;
 use ottla_broker_core::{BrokerId, InvalidTopicName, TopicName, TopicPartition};
-use tokio::sync::watch;
 
 use super::clock::TestClock;
 use super::counts::FaultCounts;
@@ -43,7 +42,7 @@ pub(super) struct Inner {
     storage: Crashable,
     pub(super) faults: Faults,
     state: Mutex<State>,
-    held: watch::Sender<bool>,
+    held: Arc<Watched<bool>>,
 }
 
 #[derive(Debug, Default)]
@@ -71,16 +70,13 @@ pub(super) struct Running {
     broker: Arc<Broker>,
     session: Session,
     process: Process,
-    dead: watch::Sender<bool>,
+    dead: Watched<bool>,
 }
 
 impl Running {
     /// Waits for the answer, or for the death of the broker.
     pub(super) async fn unless_dead<T>(&self, answer: impl Future<Output = T> + Send) -> Option<T> {
-        let mut dead = self.dead.subscribe();
-        let died = std::pin::pin!(async move {
-            let _ = dead.wait_for(|dead| *dead).await;
-        });
+        let died = std::pin::pin!(self.dead.wait_for(|dead| *dead));
         match futures::future::select(died, std::pin::pin!(answer)).await {
             futures::future::Either::Left(_) => None,
             futures::future::Either::Right((answer, _)) => Some(answer),
@@ -89,7 +85,7 @@ impl Running {
 
     /// Returns how many bytes that were not durable it took with it.
     fn die(&self, survives: Survives, env: &Env) -> u64 {
-        self.dead.send_replace(true);
+        self.dead.set(true);
         self.process.kill();
         self.session.crash(survives, env)
     }
@@ -148,7 +144,7 @@ impl Builder {
             storage,
             config,
             state: Mutex::default(),
-            held: watch::Sender::new(false),
+            held: Arc::default(),
             env: env.clone(),
         });
         env.spawn("testing-medium", commit(Arc::downgrade(&inner), env.clone(), self.commit_delay));
@@ -159,12 +155,19 @@ impl Builder {
     }
 }
 
+impl Drop for Inner {
+    /// Lets its task see that it is gone.
+    fn drop(&mut self) {
+        self.held.set(false);
+    }
+}
+
 /// Makes durable what was appended, some time after.
 async fn commit(cluster: Weak<Inner>, env: Env, delay: Duration) {
     let most = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
     loop {
         let Some(inner) = cluster.upgrade() else { return };
-        let mut held = inner.held.subscribe();
+        let held = Arc::clone(&inner.held);
         // Not for ever in one go: this task must not keep what it waits for alive.
         let appended = env.timeout(Duration::from_secs(5), inner.storage.appended()).await;
         drop(inner);
@@ -174,10 +177,7 @@ async fn commit(cluster: Weak<Inner>, env: Env, delay: Duration) {
         if most > 0 {
             env.sleep(Duration::from_micros(env.random_below(most.saturating_add(1)))).await;
         }
-        // An error means that the cluster is gone.
-        if held.wait_for(|held| !*held).await.is_err() {
-            return;
-        }
+        held.wait_for(|held| !*held).await;
         if let Some(inner) = cluster.upgrade() {
             inner.storage.commit();
         }
@@ -300,7 +300,7 @@ impl TestCluster {
             .await
             .map_err(|source| crate::Error::cluster("start the broker of the test", source))?;
         let cluster = Embedded::new(Arc::clone(&broker), Some(Arc::new(Owner(Arc::clone(&broker)))), &env);
-        let running = Arc::new(Running { cluster, broker, session, process, dead: watch::Sender::new(false) });
+        let running = Arc::new(Running { cluster, broker, session, process, dead: Watched::new(false) });
         let mut state = inner.state();
         state.counts.restarts += 1;
         state.current = Some(Arc::clone(&running));
@@ -361,12 +361,12 @@ impl TestCluster {
     /// Nothing more becomes durable, and so nothing is acknowledged, until
     /// [`release_commits`](Self::release_commits): what is written meanwhile a crash may lose.
     pub fn hold_commits(&self) {
-        self.inner.held.send_replace(true);
+        self.inner.held.set(true);
     }
 
     /// Ends [`hold_commits`](Self::hold_commits).
     pub fn release_commits(&self) {
-        self.inner.held.send_replace(false);
+        self.inner.held.set(false);
     }
 
     /// The broker dies, and with it every request under way; of what was not durable that stays which `survives`.
@@ -473,7 +473,7 @@ impl TestCluster {
         let current = self.inner.state().current.take();
         let Some(running) = current else { return Ok(()) };
         let closed = running.cluster.close(Duration::from_secs(10)).await;
-        running.dead.send_replace(true);
+        running.dead.set(true);
         running.process.kill();
         closed.map_err(|source| crate::Error::cluster("close the broker of the test", source))
     }

@@ -23,7 +23,9 @@ struct Commit {
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     step: u64,
-    /// The newest generation that anybody was told.
+    /// The newest generation that anybody joined.
+    joined: i32,
+    /// The newest generation whose shares were told.
     newest: i32,
     owners: BTreeMap<(i32, i32), String>,
     commits: Vec<Commit>,
@@ -36,16 +38,13 @@ impl Groups {
     }
 
     /// Somebody was told a generation. Says whether it is a new one.
-    pub(super) fn generation(&mut self, generation: i32) -> Result<bool, String> {
-        let newest = self.newest;
-        self.newest = newest.max(generation);
-        let acked = self.commits.iter().any(|commit| matches!(commit.fate, Fate::Acked(_)));
-        // A group that has nothing is forgotten when the last member goes, and then it begins anew.
-        if generation < newest && !acked {
-            self.newest = generation;
-            self.owners.clear();
-        }
-        Ok(generation > newest)
+    ///
+    /// It binds nobody before its shares are told: until then a coordinator may forget it (as Kafka's does), and give its
+    /// number to another.
+    pub(super) fn generation(&mut self, generation: i32) -> bool {
+        let is_new = generation > self.joined;
+        self.joined = self.joined.max(generation);
+        is_new
     }
 
     /// What a member compares its own generation with when its commit is answered.
@@ -55,6 +54,13 @@ impl Groups {
 
     /// A member was told that partitions are its own (invariant 7).
     pub(super) fn owns(&mut self, generation: i32, member: &str, partitions: &[i32]) -> Result<(), String> {
+        let has_committed = self.commits.iter().any(|commit| matches!(commit.fate, Fate::Acked(_)));
+        if generation < self.newest && !has_committed {
+            // A group that has nothing is forgotten when the last member goes, and then it begins anew.
+            self.newest = generation;
+            self.owners.clear();
+        }
+        self.newest = self.newest.max(generation);
         for partition in partitions {
             let owner = self.owners.entry((generation, *partition)).or_insert_with(|| member.to_owned());
             if owner != member {

@@ -95,7 +95,7 @@ impl Member {
                 self.id = Some(joined.member.clone());
                 self.event(format_args!("joined generation {} of {}", joined.generation, joined.members.len()));
                 self.shared.history.count("member joined");
-                let is_new = self.shared.history.groups(|groups| groups.generation(joined.generation.0));
+                let is_new = self.shared.history.groups(|groups| Ok(groups.generation(joined.generation.0)));
                 if is_new == Some(true) {
                     self.shared.history.count("rebalance");
                 }

@@ -105,9 +105,21 @@ async fn act(shared: &Shared, deed: Deed, chance: &Chance) {
             start(shared, chance).await;
         }
         Deed::Storage(fault) => {
-            cluster.storage_by_chance(fault, u32::try_from(chance.between(10, 500)).unwrap());
+            cluster.storage_by_chance(fault, u32::try_from(*chance.pick(&[10, 50, 300, 1_000])).unwrap());
             env.sleep(chance.ms(100, 5_000)).await;
+            // Some of it comes while the broker starts.
+            if chance.one_in(4) {
+                cluster.crash(Survives::Chance);
+                for _ in 0..3 {
+                    if cluster.restart().await.is_ok() {
+                        break;
+                    }
+                    history.count("start failed");
+                    env.sleep(chance.ms(20, 500)).await;
+                }
+            }
             cluster.storage_by_chance(fault, 0);
+            start(shared, chance).await;
         }
         Deed::Poison => {
             history.count("poisoned");

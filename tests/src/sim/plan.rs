@@ -51,7 +51,7 @@ impl Plan {
             scratch: chance.one_in(3),
             trouble: Duration::from_secs(chance.between(10, 30)),
             commit_delay: Duration::from_millis(*chance.pick(&[0, 2, 20, 200])),
-            pause_ms: *chance.pick(&[5, 50, 200]),
+            pause_ms: *chance.pick(&[40, 200, 600]),
             failed: sometimes(5, 100),
             lost: sometimes(5, 150),
             late: sometimes(5, 150),

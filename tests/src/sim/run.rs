@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ottla::testing::{Call, StorageFault, TestCluster, World};
 use ottla::{At, Client, Env, ErrorCode, NewTopic};
-use tokio::sync::watch;
+use ottla_broker_core::env::Watched;
 
 use super::chance::Chance;
 use super::history::History;
@@ -52,9 +52,9 @@ pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
     /// Topic and number; the place in this list is the partition's name in the history.
     pub(super) partitions: Arc<Vec<(&'static str, i32)>>,
-    phase: watch::Sender<Phase>,
+    phase: Arc<Watched<Phase>>,
     /// Actors that have healed.
-    done: watch::Sender<u32>,
+    done: Arc<Watched<u32>>,
     /// How far each reader, and the group, have come.
     seen: Arc<Mutex<Progress>>,
 }
@@ -67,19 +67,16 @@ struct Progress {
 
 impl Shared {
     pub(super) fn is_healed(&self) -> bool {
-        *self.phase.borrow() >= Phase::Healed
+        self.phase.get() >= Phase::Healed
     }
 
     pub(super) fn is_over(&self) -> bool {
-        *self.phase.borrow() >= Phase::Over
+        self.phase.get() >= Phase::Over
     }
 
     /// The future's output, unless the run ends first.
     pub(super) async fn unless_over<T>(&self, future: impl Future<Output = T> + Send) -> Option<T> {
-        let mut phase = self.phase.subscribe();
-        let over = std::pin::pin!(async move {
-            let _ = phase.wait_for(|phase| *phase >= Phase::Over).await;
-        });
+        let over = std::pin::pin!(self.phase.wait_for(|phase| *phase >= Phase::Over));
         match futures::future::select(over, std::pin::pin!(future)).await {
             futures::future::Either::Left(_) => None,
             futures::future::Either::Right((output, _)) => Some(output),
@@ -87,7 +84,7 @@ impl Shared {
     }
 
     pub(super) fn done(&self) {
-        self.done.send_modify(|done| *done += 1);
+        self.done.change(|done| *done += 1);
     }
 
     pub(super) fn place(&self, topic: &str, partition: i32) -> usize {
@@ -165,8 +162,8 @@ async fn simulate(world: &World, chance: &Chance, plan: Plan, partitions: Vec<(&
         history: history.clone(),
         plan: Arc::new(plan),
         partitions: Arc::new(partitions),
-        phase: watch::Sender::new(Phase::Trouble),
-        done: watch::Sender::new(0),
+        phase: Arc::new(Watched::new(Phase::Trouble)),
+        done: Arc::default(),
         seen: Arc::default(),
     };
     begin(&shared, world);
@@ -174,7 +171,7 @@ async fn simulate(world: &World, chance: &Chance, plan: Plan, partitions: Vec<(&
     heal(&shared, &client, chance).await;
     verdict(&shared, &client).await;
     let epochs = epochs(&client).await;
-    shared.phase.send_replace(Phase::Over);
+    shared.phase.set(Phase::Over);
     tally(&shared, epochs);
     if let Err(error) = shared.cluster.shutdown().await {
         history.violation(format!("the broker did not close: {error}"));
@@ -221,9 +218,8 @@ async fn heal(shared: &Shared, client: &Client, chance: &Chance) {
     shared.history.event(format_args!("all is healed"));
     shared.cluster.heal();
     nemesis::start(shared, chance).await;
-    shared.phase.send_replace(Phase::Healed);
-    let mut done = shared.done.subscribe();
-    let everyone = done.wait_for(|done| *done == shared.plan.producers);
+    shared.phase.set(Phase::Healed);
+    let everyone = shared.done.wait_for(|done| *done == shared.plan.producers);
     if env.timeout(HEALING * 2, everyone).await.is_err() {
         shared.history.violation("producers hang after all was healed".to_owned());
     }

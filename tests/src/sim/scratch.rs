@@ -19,7 +19,8 @@ pub(super) async fn run(shared: Shared, chance: Chance) {
             return;
         }
         shared.history.count("topic recreated");
-        match fill_and_read(&client, life, &chance).await {
+        let Some(filled) = shared.unless_over(fill_and_read(&client, life, &chance)).await else { return };
+        match filled {
             Ok(Ok(())) => {}
             Ok(Err(what)) => shared.history.violation(what),
             Err(error) => shared.history.event(format_args!("scratch {life}: {error}")),

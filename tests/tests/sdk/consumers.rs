@@ -1,5 +1,6 @@
 //! Consumer groups.
 
+mod crowd;
 mod delivery;
 mod ending;
 mod places;
@@ -9,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+pub(super) use crowd::*;
 pub(super) use delivery::*;
 pub(super) use ending::*;
 use ottla::consumer::{Builder, Committer, Handle, Message, RebalanceListener};

@@ -108,6 +108,7 @@ macro_rules! on {
                 consumers {
                     members_share_and_the_log_is_replayed
                     cooperative_rebalances_do_not_interrupt_what_stays
+                    a_newcomer_to_a_hundred_members_stops_nothing_that_stays
                     new_topics_and_partitions_are_discovered
                     a_static_member_comes_back_without_a_rebalance
                     each_partition_has_a_stream_until_it_is_revoked
