@@ -146,6 +146,8 @@ async fn deliver(
             if Some(n) == midst
                 && let Some(dies) = dies.take()
             {
+                // A commit at the worst moment: it covers what is acknowledged, and nothing of this batch.
+                handle.commit().await?;
                 let _ = dies.send(());
                 // Nothing more happens here: the process is about to be killed.
                 std::future::pending::<()>().await;

@@ -93,13 +93,15 @@ impl Window {
         while sequence < end {
             let bit = sequence % BITS;
             let count = (BITS - bit).min(end - sequence);
-            if self.set(sequence, ((1 << count) - 1) << bit) {
-                acked.counted += count;
-            } else {
-                acked.revoked += count;
+            if !self.set(sequence, ((1 << count) - 1) << bit) {
+                break;
             }
+            acked.counted += count;
             sequence += count;
         }
+        // Closing goes word by word from the front: what lies behind a closed one is behind a hole, and counts
+        // for nothing even where its own word is still open.
+        acked.revoked = end.saturating_sub(sequence);
         acked
     }
 

@@ -4,6 +4,7 @@ use ottla_broker_core::TopicPartition;
 use ottla_broker_core::api::group::{Assignment, Generation, JoinRefused, JoinedGroup, MemberId, SyncedGroup};
 use ottla_broker_core::api::{Error, ErrorCode};
 use ottla_broker_core::env::Moment;
+use ottla_broker_core::planted::is_planted;
 
 use super::machine::{Coordinator, Member, Phase, Then};
 use super::messages::{Command, RequestNumber, Trouble};
@@ -194,8 +195,12 @@ impl Member {
         if generation != self.generation || !generation.is_some() {
             return;
         }
+        // While a join is out the group may have gone on to a generation that this member has not heard of yet:
+        // the join's answer tells whether it is still a member.
+        let joining = matches!(self.phase, Phase::Joining(_)) && !is_planted("late-commit-fences");
         match (meaning(code), code) {
             (Meaning::Rebalance, _) => self.rejoin = true,
+            (Meaning::UnknownMember | Meaning::OldGeneration, _) if joining => {}
             (Meaning::UnknownMember | Meaning::OldGeneration | Meaning::Elsewhere, _)
             | (_, ErrorCode::FencedInstanceId) => self.refused(now, code.into()),
             // Trouble with the commit, not with the membership.

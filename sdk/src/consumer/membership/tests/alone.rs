@@ -258,6 +258,20 @@ fn a_refused_commit_tells_of_the_membership() {
 }
 
 #[test]
+fn a_commit_that_the_next_generation_overtook_fences_nobody() {
+    let mut member = stable(config(), &[0]);
+    let request = heartbeat(&mut member, at(3));
+    let commands = member.handle(at(3), Event::Heartbeat(request, Err(ErrorCode::RebalanceInProgress.into())));
+    assert!(joins(&commands), "{commands:?}");
+    // The group is in generation 2 by now, and the join's answer on its way.
+    let late = Event::CommitRefused { generation: Generation(1), code: ErrorCode::IllegalGeneration };
+    assert!(member.handle(at(3), late).is_empty());
+    let seen = answer(&mut member, at(4), commands, 2, &[0]);
+    assert_eq!(lost(&seen), []);
+    assert_eq!(member.owned().iter().cloned().collect::<Vec<_>>(), partitions(&[0]));
+}
+
+#[test]
 fn an_assignment_that_cannot_be_read_is_an_error() {
     let mut member = Member::new(config(), at(0));
     let commands = member.handle(at(0), Event::Subscribe(vec![topic("t")]));
