@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use ottla_tests::sim::{Outcome, REGRESSIONS, Stats, run_seed};
 
 /// A planted bug may make its run hang.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Known bugs that the simulation has to find, and within how many seeds.
 const PLANTED: &[(&str, u64)] = &[
