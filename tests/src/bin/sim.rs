@@ -31,18 +31,16 @@ const PLANTED: &[(&str, u64)] = &[
     ("ack-before-durable", 50),
     ("read-beyond-hw", 100),
     ("offset-reused", 20),
-    ("old-broker-keeps-acknowledging", 400),
-    ("epoch-not-bumped-on-open", 50),
     ("retry-reorders", 100),
     ("retry-new-sequence", 100),
     ("send-acked-at-enqueue", 20),
     ("old-generation-may-commit", 200),
-    ("two-owners", 100),
     ("reply-before-commit", 400),
     ("recreated-topic-sees-old-log", 100),
     ("producer-ids-reused-after-restart", 200),
     ("reader-skips-batch-tail", 20),
     ("trim-loses-producers", 400),
+    ("stale-refusal-told", 400),
 ];
 
 struct Options {

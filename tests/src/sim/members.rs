@@ -35,13 +35,21 @@ struct Member {
     cluster: Arc<dyn Cluster>,
     id: Option<MemberId>,
     coordinator: BrokerId,
+    /// The generation before.
+    before: Option<JoinedGroup>,
 }
 
 /// Runs member after member until the run ends.
 pub(super) async fn run(shared: Shared, chance: Chance) {
     let cluster = shared.cluster.cluster();
-    let mut member =
-        Member { shared: shared.clone(), chance: chance.clone(), cluster, id: None, coordinator: BrokerId(0) };
+    let mut member = Member {
+        shared: shared.clone(),
+        chance: chance.clone(),
+        cluster,
+        id: None,
+        coordinator: BrokerId(0),
+        before: None,
+    };
     while !shared.is_over() {
         match member.join().await {
             Some(joined) => match member.live(&joined).await {
@@ -162,6 +170,14 @@ impl Member {
             Ok(positions) => positions,
             Err(error) => return self.refused("offset fetch", &error).await,
         };
+        // A commit that was long on its way: its generation is over, and it must not count.
+        if let Some(before) = self.before.replace(joined.clone())
+            && before.member == joined.member
+            && self.chance.one_in(3)
+        {
+            let stale: Vec<_> = positions.iter().map(|(partition, _)| (*partition, 0)).collect();
+            let _ = self.commit(&before, &stale).await;
+        }
         loop {
             self.chance.0.sleep(self.chance.ms(50, 1_500)).await;
             if self.shared.is_over() {
