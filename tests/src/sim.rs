@@ -2,7 +2,7 @@
 //!
 //! One seed draws the topics, the clients, the faults and their times; the same seed gives the same run, down to a
 //! hash of all that happened. Every value written is unique, so one pass over what was sent, acknowledged and read
-//! tells what was lost, doubled, reordered, skipped or taken back ([`history`]). Then everything heals: within thirty
+//! tells what was lost, doubled, reordered, skipped or taken back (`history`). Then everything heals: within thirty
 //! seconds of the simulation writes MUST succeed, and every acknowledged record MUST be read.
 //!
 //! ```text
