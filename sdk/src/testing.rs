@@ -40,6 +40,7 @@
 //!     client.close(std::time::Duration::from_secs(5)).await?;
 //!     drop((reader, producer, client));
 //!     cluster.shutdown().await?;
+//!     drop(cluster);
 //!     world.assert_no_tasks().await; // nothing was left behind
 //!     Ok::<_, Box<dyn std::error::Error>>(())
 //! })
