@@ -158,7 +158,7 @@ impl PartitionLog for Handle {
     fn append(&self, batch: Batch) -> Result<Ticket, Error> {
         let mut state = self.to_write()?;
         let end = self.log.bounds.get().end;
-        if batch.base_offset() < end || batch.leader_epoch() != self.epoch {
+        if batch.base_offset() < end || batch.leader_epoch() > self.epoch {
             let what = format!(
                 "a batch at {} of epoch {} does not follow the end {end} in epoch {}",
                 batch.base_offset(),
@@ -365,4 +365,12 @@ async fn service() -> Result<(), AnyError> {
     let batches: usize = lock(&lists.0).values().map(|log| lock(&log.state).batches.len()).sum();
     println!("service: {} records in {batches} batches came back after a restart, in order per key", read.len());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn the_list_keeps_its_contract() {
+        super::run().await.unwrap();
+    }
 }
