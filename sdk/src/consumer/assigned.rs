@@ -35,7 +35,7 @@ pub(super) struct Assigned {
 
 #[derive(Debug)]
 struct State {
-    /// Where to begin, if a seek came before it was handed to the application's side.
+    /// Where to begin, if a seek came before the application's side took it over.
     sought: Option<At>,
     installed: bool,
     progress: Option<Progress>,
@@ -109,14 +109,15 @@ impl Assigned {
         self.state().ledger = Ledger::new(self.mode, committed);
     }
 
-    /// Goes to the application's side, which begins at what this returns.
-    pub(super) fn install(&self, start: Option<At>) -> Option<At> {
+    /// The application's side takes it over, and begins at the place that was sought before, if any. Whatever is
+    /// sought from now on is a change that comes to it: a seek that fell between the two would be lost.
+    pub(super) fn install(&self) -> Option<At> {
         let mut state = self.state();
         state.installed = true;
-        state.sought.take().or(start)
+        state.sought.take()
     }
 
-    /// A seek. `true`: it is noted for when the partition goes to the application's side; `false`: that has to do it.
+    /// A seek. `true`: it is noted for when the application's side takes the partition over; `false`: that has to do it.
     pub(super) fn seek_early(&self, to: At) -> bool {
         let mut state = self.state();
         if !state.installed {

@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use ottla_broker_core::TopicName;
 use ottla_broker_core::api::group::Generation;
 use ottla_broker_core::env::{BoxFuture, Moment};
-use ottla_broker_core::{TopicName, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
 use super::assignor::Assignor;
@@ -362,11 +362,6 @@ impl Driver {
 
     fn watched(&self) -> BTreeSet<TopicName> {
         self.member.as_ref().map(Member::watched).unwrap_or_default()
-    }
-
-    fn fail_partition(&self, partition: &TopicPartition, error: Error) {
-        tracing::warn!(group = %self.shared.group, %partition, %error, "a partition cannot be read");
-        self.shared.change(Change::Failed(error));
     }
 
     fn keeps_offsets(&self) -> bool {

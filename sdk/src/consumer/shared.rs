@@ -38,7 +38,8 @@ pub(super) enum Change {
         assigned: Arc<Assigned>,
         topic: TopicId,
         metadata: PartitionMetadata,
-        start: Option<At>,
+        /// Where to begin, unless a seek has come meanwhile.
+        start: Result<At, Error>,
     },
     Remove(Arc<Assigned>),
     Seek(Arc<Assigned>, At),

@@ -22,6 +22,14 @@ impl Core {
                     }
                     installed = true;
                     let partition = TopicPartition::clone(&assigned.partition);
+                    let start = match assigned.install().map_or(start, Ok) {
+                        Ok(at) => Some(at),
+                        Err(error) => {
+                            tracing::warn!(group = %self.shared.group, %partition, %error, "a partition cannot be read");
+                            self.failures.push_back(error);
+                            None
+                        }
+                    };
                     let at = start.unwrap_or(At::Offset(Offset::ZERO));
                     let mut slot = Slot::new(partition.clone(), topic, at, None);
                     (slot.leader, slot.epoch) = (metadata.leader, metadata.leader_epoch);

@@ -92,14 +92,6 @@ impl Driver {
             if assigned.is_stopped() {
                 continue;
             }
-            let (start, error) = match start {
-                Ok(start) => (Some(start), None),
-                Err(error) => (None, Some(error)),
-            };
-            let start = assigned.install(start);
-            if let Some(error) = error.filter(|_| start.is_none()) {
-                self.fail_partition(&assigned.partition, error);
-            }
             self.shared.change(Change::Install { assigned, topic, metadata, start });
         }
     }
