@@ -193,3 +193,6 @@ impl Client {
 const fn is_closed(error: &producer::Error) -> bool {
     matches!(error, producer::Error::Closed { .. })
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;
