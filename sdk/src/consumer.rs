@@ -52,3 +52,6 @@ pub use streams::{PartitionStream, Partitions};
 pub use surface::Consumer;
 pub use typed::{OnDecodeError, TypedConsumer};
 pub use wanted::Pattern;
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;

@@ -14,9 +14,7 @@ pub(crate) async fn next_ends_after_shutdown_and_close(place: &impl Place) {
             let ended = consumer.next().await.unwrap().is_none();
             (ended, consumer)
         });
-        while handle.assignment().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        balanced(&[&handle], 1).await;
         if by_client {
             client.close(PATIENCE).await.unwrap();
         } else {
@@ -112,12 +110,6 @@ pub(crate) async fn being_busy_for_too_long_is_said_and_mended(place: &impl Plac
     assert!(error.to_string().contains("max_poll_interval") && !error.is_fatal(), "{error}");
     // The next call rejoins, and what was not acknowledged comes again.
     assert_eq!(value(&consumer.next().await.unwrap().unwrap()), 0);
-    // While it waits for a message it is not busy.
-    consumer.handle().seek(&tp("t", 0), At::Latest).unwrap();
-    let waits = tokio::spawn(async move { consumer.next().await.unwrap().map(|message| value(&message)) });
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    send(&producer, 0, 77).await;
-    assert_eq!(waits.await.unwrap(), Some(77));
 }
 
 pub(crate) async fn what_was_left_is_reported(place: &impl Place) {
