@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use ottla_broker_core::env::{BoxFuture, Clock, Env, Moment};
 use ottla_broker_core::TopicPartition;
+use ottla_broker_core::env::{BoxFuture, Clock, Env, Moment};
 
 use super::*;
 use crate::consumer::{Committer, RebalanceListener};

@@ -47,7 +47,8 @@ fn who_is_busy_is_told_after_the_poll_interval_and_not_before() {
         let late = consumer.next().await.unwrap().unwrap();
         world.env().sleep(INTERVAL - Duration::from_millis(10)).await;
         assert_eq!(consumer.handle().assignment(), [partition]);
-        world.env().sleep(Duration::from_millis(20)).await;
+        // A member looks at its clock with every heartbeat.
+        world.env().sleep(INTERVAL).await;
         assert!(consumer.handle().assignment().is_empty(), "others wait for it");
         assert_eq!(late.ack(), super::Acked::Revoked);
         let error = consumer.next().await.unwrap_err();

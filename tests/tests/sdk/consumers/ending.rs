@@ -128,6 +128,13 @@ pub(crate) async fn nothing_blocks_a_runtime_of_one_thread(place: &impl Place) {
         runtime.block_on(async move {
             let mut consumer = quick(&client, "g").build().await.unwrap();
             let handle = consumer.handle();
+            // Metadata and seeks.
+            let first = consumer.next().await.unwrap().unwrap();
+            let (topics, sought) =
+                tokio::join!(client.admin().list_topics(), async { handle.seek(&tp("t", 0), At::Earliest) });
+            topics.unwrap();
+            sought.unwrap();
+            drop(first);
             for _ in 0..10 {
                 consumer.next().await.unwrap().unwrap().ack();
                 // All of them go on at once, on the one thread that there is.
