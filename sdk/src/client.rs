@@ -194,5 +194,6 @@ const fn is_closed(error: &producer::Error) -> bool {
     matches!(error, producer::Error::Closed { .. })
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(feature = "testing")]
+#[cfg(test)]
 mod tests;

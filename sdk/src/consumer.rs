@@ -53,5 +53,6 @@ pub use surface::Consumer;
 pub use typed::{OnDecodeError, TypedConsumer};
 pub use wanted::Pattern;
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(feature = "testing")]
+#[cfg(test)]
 mod tests;
