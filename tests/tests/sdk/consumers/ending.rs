@@ -130,8 +130,8 @@ pub(crate) async fn nothing_blocks_a_runtime_of_one_thread(place: &impl Place) {
             let handle = consumer.handle();
             // Metadata and seeks.
             let first = consumer.next().await.unwrap().unwrap();
-            let (topics, sought) =
-                tokio::join!(client.admin().list_topics(), async { handle.seek(&tp("t", 0), At::Earliest) });
+            let (admin, partition) = (client.admin(), tp("t", 0));
+            let (topics, sought) = tokio::join!(admin.list_topics(), async { handle.seek(&partition, At::Earliest) });
             topics.unwrap();
             sought.unwrap();
             drop(first);
