@@ -47,7 +47,7 @@ fn who_is_busy_is_told_after_the_poll_interval_and_not_before() {
         let late = consumer.next().await.unwrap().unwrap();
         world.env().sleep(INTERVAL - Duration::from_millis(10)).await;
         assert_eq!(consumer.handle().assignment(), [partition]);
-        // A member looks at its clock with every heartbeat.
+        // Polls wake nobody: the background task learns of the last one when it next wakes, and counts from there.
         world.env().sleep(INTERVAL).await;
         assert!(consumer.handle().assignment().is_empty(), "others wait for it");
         assert_eq!(late.ack(), super::Acked::Revoked);
