@@ -139,7 +139,8 @@ impl Consumed {
             return Err(format!("{}: partition {at} was assigned to {consumer} twice", self.name));
         }
         let mut fenced = false;
-        for (_, other) in self.holds.range((at, 0)..=(at, u32::MAX)).map(|(key, _)| *key).filter(|key| key.1 != consumer)
+        for (_, other) in
+            self.holds.range((at, 0)..=(at, u32::MAX)).map(|(key, _)| *key).filter(|key| key.1 != consumer)
         {
             let Some(rival) = self.consumers.get(&other) else { continue };
             let replaced = instance.is_some() && rival.instance == instance;
@@ -260,9 +261,8 @@ impl Consumed {
         if self.promise == Promise::AtLeastOnce {
             let skipped =
                 |offset: &i64| self.skipped.iter().any(|(place, range)| *place == at && range.contains(offset));
-            let missed = truth.range(trimmed..).find(|(offset, _)| {
-                !self.handled.contains(&(at, **offset)) && !skipped(offset)
-            });
+            let missed =
+                truth.range(trimmed..).find(|(offset, _)| !self.handled.contains(&(at, **offset)) && !skipped(offset));
             if let Some((offset, value)) = missed {
                 found.push(format!(
                     "at least once: {}: nobody was given and acknowledged value {value} at {at}/{offset}",

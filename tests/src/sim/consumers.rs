@@ -169,6 +169,7 @@ impl Life {
                 return if self.chance.one_in(2) { End::Shutdown } else { End::Drop };
             }
             let next = env.timeout(TICK, async { consumer.next().await }).await;
+            let idle = next.is_err();
             match next {
                 Ok(Ok(Some(message))) => self.take(message),
                 Ok(Ok(None)) => {
@@ -179,13 +180,16 @@ impl Life {
                     if self.failed(&error) {
                         return End::Drop;
                     }
+                    // What is wrong with a disk now may be right later, not at once.
+                    env.sleep(self.chance.ms(1, 200)).await;
                 }
                 Err(_) => self.ack(),
             }
             if self.open.len() >= self.gather {
                 self.ack();
             }
-            self.commit_by_hand(next_is_due(self.dirty, shared.is_healed())).await;
+            // Each costs the time of a write: not after every message.
+            self.commit_by_hand(self.dirty >= 20 || idle && self.dirty > 0 && shared.is_healed()).await;
             self.resume();
             if !shared.is_healed()
                 && env.now() >= self.trouble_at
@@ -197,8 +201,7 @@ impl Life {
     }
 
     fn take(&mut self, message: Message) {
-        let (at, offset) =
-            (self.voice.shared.place(message.topic().as_str(), message.partition()), message.offset().0);
+        let (at, offset) = (self.voice.shared.place(message.topic().as_str(), message.partition()), message.offset().0);
         let value = message.value().and_then(|value| value_of(value));
         let consumer = self.voice.consumer;
         self.voice.shared.history.consumed_value(consumer, at, offset, value);
@@ -364,9 +367,4 @@ impl Life {
         });
         drop((consumer, client));
     }
-}
-
-/// When to commit by hand: now and then, and after the healing as soon as there is something.
-const fn next_is_due(dirty: u32, healed: bool) -> bool {
-    dirty >= 20 || healed && dirty > 0
 }

@@ -85,7 +85,7 @@ impl RebalanceListener for Listener {
         self.voice.shared.history.count("assigned");
         for at in places {
             if self.voice.note(|consumed| consumed.assigned(self.voice.consumer, at)) == Some(true) {
-                self.voice.shared.history.count("fenced and not told yet");
+                self.voice.event(format_args!("shares {at} with one who was fenced and does not know"));
             }
         }
         if self.is_calm() {

@@ -65,7 +65,6 @@ pub const REQUIRED: &[&str] = &[
     "assigned",
     "revoked",
     "lost",
-    "fenced and not told yet",
     "consumer rebalance",
     "consumer took over an offset",
     "consumer crashed",
