@@ -61,7 +61,7 @@ pub(super) async fn run(shared: Shared, group: usize, slot: usize, number: u32, 
     while !shared.is_over() {
         let voice = Voice { shared: shared.clone(), group, consumer: lives * 100 + number };
         lives += 1;
-        live(voice, slot, &chance).await;
+        Box::pin(live(voice, slot, &chance)).await;
         let pause = if shared.is_healed() { chance.ms(10, 200) } else { chance.ms(50, 5_000) };
         chance.0.sleep(pause).await;
     }
