@@ -162,6 +162,14 @@ impl Consumed {
         }
     }
 
+    /// Its listener is done with a partition that it was asked to give up. Meanwhile it may have lost it, and have got
+    /// it anew.
+    pub(super) fn released(&mut self, consumer: u32, at: usize) {
+        if self.holds.get(&(at, consumer)).is_some_and(|hold| hold.stopping) {
+            self.lost(consumer, at);
+        }
+    }
+
     /// A partition is not its own any more.
     pub(super) fn lost(&mut self, consumer: u32, at: usize) {
         self.holds.remove(&(at, consumer));

@@ -120,7 +120,7 @@ impl RebalanceListener for Listener {
         }
         for at in places {
             self.voice.note(|consumed| {
-                consumed.lost(self.voice.consumer, at);
+                consumed.released(self.voice.consumer, at);
                 Ok(())
             });
         }
