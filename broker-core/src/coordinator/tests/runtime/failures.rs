@@ -157,6 +157,25 @@ async fn bytes_that_rotted_on_the_way_are_not_replayed() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_cannot_be_replayed_says_why() {
+    let log = MemoryLog::new();
+    let running = lead(GroupConfig::default(), &[Arc::clone(&log)]).await;
+    running.commit(commit("g", None, 0, 1)).await.unwrap();
+    drop(running);
+    log.rot_next_read(0, 1);
+    let again = start(GroupConfig::default(), &[Arc::clone(&log)]);
+    settle().await;
+    let error = again.fetch(fetch_all("g")).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::CoordinatorLoadInProgress);
+    for part in ["partition 0 of __consumer_offsets", "offset 0 is corrupt", "is tried again"] {
+        assert!(error.message.contains(part), "{error} does not say {part}");
+    }
+    tokio::time::advance(Duration::from_millis(100)).await;
+    settle().await;
+    assert_eq!(committed(&again, "g").await, Some(1));
+}
+
 fn offset_of(fetched: &FetchedOffset) -> i64 {
     fetched.committed.clone().unwrap().unwrap().offset.0
 }
