@@ -45,4 +45,4 @@ pub use stats::{REQUIRED, Stats};
 
 /// Seeds that once found something: run first, for ever.
 pub const REGRESSIONS: &[u64] =
-    &[3, 13, 18, 85, 112, 205, 252, 277, 285, 378, 1382, 2486, 3291, 4217, 4434, 8170, 8886];
+    &[3, 13, 18, 85, 112, 205, 252, 277, 285, 378, 1382, 2486, 3291, 4217, 4434, 6927, 8170, 8886, 8932];

@@ -6,6 +6,7 @@ mod range;
 mod round_robin;
 mod sticky;
 mod subscribers;
+pub(in crate::consumer) mod unfinished;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -107,7 +108,8 @@ pub trait Assignor: fmt::Debug + Send + Sync + 'static {
     /// Divides. Members that get nothing may be absent.
     fn assign(&self, members: &[MemberSubscription], topics: &TopicCounts) -> Assignments;
 
-    /// What the leader tells `member` beside its share.
+    /// What the leader tells `member` beside its share. With [`RebalanceProtocol::Cooperative`], a mark of 17 bytes is put
+    /// behind it for a member that has something to give up, and taken off before [`assigned`](Self::assigned).
     fn share_data(&self, member: &MemberSubscription, share: &[TopicPartition]) -> Option<Bytes> {
         let _ = (member, share);
         None

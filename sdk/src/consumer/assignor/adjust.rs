@@ -3,7 +3,7 @@
 use ottla_broker_core::TopicPartition;
 use ottla_broker_core::api::group::{Generation, MemberId};
 use ottla_broker_core::planted::is_planted;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Assignments, Assignor, MemberSubscription};
 
@@ -22,9 +22,16 @@ struct Claims<'a> {
 /// Where several claim one partition, the newest generation is believed; if that does not tell either,
 /// nobody keeps it. An old claim counts against everybody who has none: its member may not know yet
 /// that it was thrown out.
-pub(super) fn withhold_moving(assignor: &dyn Assignor, members: &[MemberSubscription], shares: &mut Assignments) {
+///
+/// Returns what was taken out.
+pub(super) fn withhold_moving(
+    assignor: &dyn Assignor,
+    members: &[MemberSubscription],
+    shares: &mut Assignments,
+) -> FxHashSet<TopicPartition> {
+    let mut withheld = FxHashSet::default();
     if is_planted("assignor-owns-twice") {
-        return;
+        return withheld;
     }
     let mut claims: FxHashMap<&TopicPartition, Claims<'_>> = FxHashMap::default();
     for member in members {
@@ -44,9 +51,16 @@ pub(super) fn withhold_moving(assignor: &dyn Assignor, members: &[MemberSubscrip
         }
     }
     for (owner, share) in shares.iter_mut() {
-        share.retain(|partition| match claims.get(partition) {
-            None => true,
-            Some(claims) => !claims.tied && claims.newest.1 == owner,
+        share.retain(|partition| {
+            let stays = match claims.get(partition) {
+                None => true,
+                Some(claims) => !claims.tied && claims.newest.1 == owner,
+            };
+            if !stays {
+                withheld.insert(partition.clone());
+            }
+            stays
         });
     }
+    withheld
 }

@@ -11,7 +11,7 @@ use ottla_broker_core::{TopicName, TopicPartition};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::adjust::withhold_moving;
-use super::{Assignments, Assignor, MemberSubscription, RebalanceProtocol, TopicCounts};
+use super::{Assignments, Assignor, MemberSubscription, RebalanceProtocol, TopicCounts, unfinished};
 
 /// Why a group cannot be divided.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,13 +107,16 @@ pub fn divide(assignor: &dyn Assignor, members: &[GroupMember], topics: &TopicCo
     let members = members.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let mut shares = assignor.assign(&members, topics);
     check(assignor, &members, topics, &shares)?;
-    if assignor.protocol() == RebalanceProtocol::Cooperative {
-        withhold_moving(assignor, &members, &mut shares);
-    }
+    let withheld = match assignor.protocol() {
+        RebalanceProtocol::Cooperative => withhold_moving(assignor, &members, &mut shares),
+        RebalanceProtocol::Eager => FxHashSet::default(),
+    };
     let mut encoded = Vec::with_capacity(members.len());
     for member in &members {
         let share = shares.entry(member.member.clone()).or_default();
-        let user_data = assignor.share_data(member, share);
+        let data = assignor.share_data(member, share);
+        let gives_up = member.owned.iter().any(|partition| withheld.contains(partition));
+        let user_data = if gives_up { Some(unfinished::mark(data)) } else { data };
         let bytes = Assignment { partitions: grouped(&*share), user_data }
             .encode()
             .map_err(|source| DivideError::Share { member: member.member.clone(), source })?;

@@ -8,8 +8,8 @@ use ottla_broker_core::planted::is_planted;
 
 use super::machine::{Coordinator, Member, Phase, Then};
 use super::messages::{Command, RequestNumber, Trouble};
-use crate::consumer::assignor::Division;
 use crate::consumer::assignor::divide::flat;
+use crate::consumer::assignor::{Division, unfinished};
 
 /// What an error means for the membership.
 enum Meaning {
@@ -147,10 +147,13 @@ impl Member {
             }
         };
         self.timing.settled(now, &self.config);
+        let (data, unfinished) = unfinished::read(assignment.user_data);
         let share = flat(&assignment.partitions);
         // What is not wanted (any more) is not taken, and a rejoin says so: the subscription changed while the
         // join was out, or a static member came back with another one and was given its old share.
         self.rejoin |= share.iter().any(|partition| !self.topics.contains(&partition.topic));
+        // Others wait for what this member, or the one before it under its static name, had to give up.
+        self.rejoin |= unfinished && !is_planted("unfinished-share-settles");
         let added: Vec<TopicPartition> = share
             .iter()
             .filter(|partition| !self.owned.contains(*partition) && self.topics.contains(&partition.topic))
@@ -159,9 +162,9 @@ impl Member {
         let share: rustc_hash::FxHashSet<_> = share.iter().collect();
         let moved: Vec<TopicPartition> = self.owned.iter().filter(|had| !share.contains(had)).cloned().collect();
         if moved.is_empty() {
-            self.adopt(now, added, assignment.user_data);
+            self.adopt(now, added, data);
         } else {
-            self.revoke(now, moved, Then::Adopt { added, data: assignment.user_data });
+            self.revoke(now, moved, Then::Adopt { added, data });
         }
     }
 
