@@ -339,3 +339,11 @@ fn a_thousand_members_share_ten_thousand_partitions() {
         assert_eq!(sizes(&group.members), (10, 10));
     }
 }
+
+#[test]
+fn the_mark_of_an_unfinished_rebalance_leaves_the_assignors_data_as_it_is() {
+    for data in [None, Some(Bytes::from_static(b"mine")), Some(Bytes::from_static(b"\0ottla:"))] {
+        assert_eq!(unfinished::read(data.clone()), (data.clone(), false));
+        assert_eq!(unfinished::read(Some(unfinished::mark(data.clone()))), (data, true));
+    }
+}

@@ -1,14 +1,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_broker_core::api::group::{Assignment, Generation, JoinRefused, JoinedGroup, MemberId, SyncedGroup};
+use ottla_broker_core::api::group::{
+    Assignment, Generation, GroupMember, JoinRefused, JoinedGroup, MemberId, Subscription, SyncedGroup,
+};
 use ottla_broker_core::api::{Error, ErrorCode};
 use ottla_broker_core::env::Moment;
 use ottla_broker_core::{TopicName, TopicPartition};
 
 use super::super::*;
-use crate::consumer::assignor::RebalanceProtocol;
 use crate::consumer::assignor::divide::grouped;
+use crate::consumer::assignor::{CooperativeSticky, RebalanceProtocol, TopicCounts, divide};
 
 fn at(seconds: u64) -> Moment {
     Moment(Duration::from_secs(seconds))
@@ -44,18 +46,9 @@ fn answer(
                     *request,
                     Err(JoinRefused { error: ErrorCode::MemberIdRequired.into(), member: Some(MemberId::from("me")) }),
                 )),
-                Command::Join { request, member: Some(name), .. } => Some(Event::Joined(
-                    *request,
-                    Ok(JoinedGroup {
-                        generation: Generation(generation),
-                        protocol_type: "consumer".into(),
-                        protocol: "cooperative-sticky".into(),
-                        leader: MemberId::from("other"),
-                        member: name.clone(),
-                        skip_assignment: false,
-                        members: Vec::new(),
-                    }),
-                )),
+                Command::Join { request, member: Some(name), .. } => {
+                    Some(Event::Joined(*request, Ok(joined(generation, name.as_str()))))
+                }
                 Command::Sync { request, .. } => Some(Event::Synced(*request, Ok(synced(share)))),
                 _ => None,
             })
@@ -66,6 +59,19 @@ fn answer(
         }
     }
     seen
+}
+
+/// The answer to a follower's join.
+fn joined(generation: i32, member: &str) -> JoinedGroup {
+    JoinedGroup {
+        generation: Generation(generation),
+        protocol_type: "consumer".into(),
+        protocol: "cooperative-sticky".into(),
+        leader: MemberId::from("other"),
+        member: MemberId::from(member),
+        skip_assignment: false,
+        members: Vec::new(),
+    }
 }
 
 fn synced(share: &[i32]) -> SyncedGroup {
@@ -280,18 +286,55 @@ fn an_assignment_that_cannot_be_read_is_an_error() {
     let request = heartbeat(&mut member, at(3));
     let mut commands = member.handle(at(3), Event::Heartbeat(request, Err(ErrorCode::RebalanceInProgress.into())));
     let Some(Command::Join { request, .. }) = commands.pop() else { panic!() };
-    let joined = JoinedGroup {
-        generation: Generation(2),
-        protocol_type: "consumer".into(),
-        protocol: "cooperative-sticky".into(),
-        leader: MemberId::from("other"),
-        member: MemberId::from("me"),
-        skip_assignment: false,
-        members: Vec::new(),
-    };
-    let mut commands = member.handle(at(3), Event::Joined(request, Ok(joined)));
+    let mut commands = member.handle(at(3), Event::Joined(request, Ok(joined(2, "me"))));
     let Some(Command::Sync { request, .. }) = commands.pop() else { panic!() };
     let broken = SyncedGroup { assignment: Bytes::from_static(&[0]), ..synced(&[]) };
     let commands = member.handle(at(3), Event::Synced(request, Ok(broken)));
     assert!(commands.iter().any(|c| matches!(c, Command::Report(trouble) if trouble.is_fatal())), "{commands:?}");
+}
+
+/// A static member gave something up and crashed before it rejoined: who comes back in its place is told the share of
+/// that generation, has nothing to give up, and yet others wait.
+#[test]
+fn a_static_member_that_comes_back_into_an_unfinished_rebalance_rejoins() {
+    let member_of = |generation, owned: &[i32]| {
+        let said = Subscription {
+            owned: grouped(&partitions(owned)),
+            generation: Generation(generation),
+            ..Subscription::to(vec![topic("t")])
+        };
+        move |id: &str| GroupMember { member: id.into(), instance: None, metadata: said.encode().unwrap() }
+    };
+    let group = [member_of(1, &[0, 1, 2])("before"), member_of(-1, &[])("newcomer")];
+    let division = divide(&CooperativeSticky, &group, &TopicCounts::from([(topic("t"), 3)])).unwrap();
+    let shares: usize = division.shares.values().map(Vec::len).sum();
+    assert_eq!(shares, 2, "one moves, and is withheld from both: {:?}", division.shares);
+    let told = |place: usize| SyncedGroup { assignment: division.encoded[place].1.clone(), ..synced(&[]) };
+
+    for (place, again) in [(0, true), (1, false)] {
+        let mut member = Member::new(Config { instance: Some("static".into()), ..config() }, at(0));
+        let mut commands = member.handle(at(0), Event::Subscribe(vec![topic("t")]));
+        let request = loop {
+            match commands.pop().unwrap() {
+                Command::Sync { request, .. } => break request,
+                Command::FindCoordinator(request) => {
+                    commands = member.handle(at(0), Event::Found(request, Ok(())));
+                }
+                Command::Join { request, .. } => {
+                    let joined = Event::Joined(request, Ok(joined(2, "me")));
+                    commands = member.handle(at(0), joined);
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let commands = member.handle(at(0), Event::Synced(request, Ok(told(place))));
+        assert!(
+            matches!(&commands[0], Command::Assign { data: None, .. }),
+            "the mark is not the assignor's: {commands:?}"
+        );
+        assert_eq!(joins(&commands), again, "{commands:?}");
+        // It is over with the share of the next generation.
+        let rest = answer(&mut member, at(1), commands, 3, &[0, 1]);
+        assert_eq!(rest.iter().filter(|command| matches!(command, Command::Join { .. })).count(), usize::from(again));
+    }
 }
