@@ -252,7 +252,9 @@ impl Core {
             }
             self.look_for_room(cx);
             if let Some(index) = self.runnable.pop_front() {
-                self.current = self.lane(index).and_then(|lane| lane.rest.take()).map(|rest| (index, rest));
+                // Since it was let go it may have been paused again: then its rest stays until the next time.
+                let lane = self.lane(index).filter(|lane| !lane.is_held() || is_planted("pause-misses-runnable"));
+                self.current = lane.and_then(|lane| lane.rest.take()).map(|rest| (index, rest));
                 continue;
             }
             if self.ahead.is_some() {

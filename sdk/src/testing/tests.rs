@@ -170,3 +170,38 @@ fn a_pause_holds_a_batch_back_whose_commit_is_on_its_way() {
         assert_eq!(message.offset(), crate::Offset::ZERO);
     });
 }
+
+#[test]
+fn a_pause_holds_the_rest_of_a_batch_back_that_was_just_let_go() {
+    run(9, async |world| {
+        let cluster =
+            TestCluster::builder(&world).broker_config("group.initial.rebalance.delay.ms", 0).start().await.unwrap();
+        let client = cluster.client().await.unwrap();
+        client.admin().create_topic(NewTopic::new("t").partitions(2)).await.unwrap();
+        let producer = client.producer().linger(Duration::from_millis(100)).build().await.unwrap();
+        for _ in 0..3 {
+            for partition in 0..2 {
+                drop(producer.enqueue(Record::to("t").partition(partition).value("a")).await.unwrap());
+            }
+        }
+        producer.flush().await.unwrap();
+        let env = world.env();
+        let mut consumer = client.consumer("g").topics(["t"]).build().await.unwrap();
+        let handle = consumer.handle();
+        let mut next = async || env.timeout(LIMIT, consumer.next()).await.map(|next| next.unwrap().unwrap()).ok();
+        let place = |message: &crate::consumer::Message| (message.partition(), message.offset().0);
+        let first = place(&next().await.unwrap());
+        let paused = crate::TopicPartition::new(crate::TopicName::new("t").unwrap(), first.0);
+        handle.pause(&paused).unwrap();
+        let other = place(&next().await.unwrap());
+        assert_ne!(other.0, first.0);
+        handle.resume(&paused).unwrap();
+        assert_eq!(place(&next().await.unwrap()), (other.0, 1), "batches take turns, not messages");
+        handle.pause(&paused).unwrap();
+        assert_eq!(place(&next().await.unwrap()), (other.0, 2));
+        assert!(next().await.is_none(), "handed over while it was paused");
+        handle.resume(&paused).unwrap();
+        assert_eq!(place(&next().await.unwrap()), (first.0, 1));
+        assert_eq!(place(&next().await.unwrap()), (first.0, 2));
+    });
+}
