@@ -22,10 +22,13 @@ pub(super) fn mark(data: Option<Bytes>) -> Bytes {
 
 /// What the assignor said, and whether there is a mark.
 pub(in crate::consumer) fn read(data: Option<Bytes>) -> (Option<Bytes>, bool) {
-    let Some(data) = data else { return (None, false) };
+    let Some(mut data) = data else { return (None, false) };
     match data.strip_suffix(MARK).map(<[u8]>::len) {
         Some(0) => (None, true),
-        Some(length) => (Some(data.slice(..length)), true),
+        Some(length) => {
+            data.truncate(length);
+            (Some(data), true)
+        }
         None => (Some(data), false),
     }
 }
