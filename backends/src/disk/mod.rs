@@ -1,0 +1,3 @@
+//! A directory of the local disk, durable by default.
+
+mod files;
