@@ -39,3 +39,5 @@ pub mod disk;
 mod engine;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(any(feature = "disk", feature = "memory"))]
+mod room;

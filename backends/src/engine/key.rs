@@ -1,5 +1,7 @@
 //! The name of a log within an engine.
 
+use std::fmt;
+
 use ottla_broker_core::PartitionId;
 
 /// What a log holds. All kinds share the journal, and so its durability, recovery and checks.
@@ -36,6 +38,16 @@ impl Space {
             1 => Some(Self::Snapshots),
             2 => Some(Self::Metadata),
             _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.space {
+            Space::Records => write!(f, "{}", self.id),
+            Space::Snapshots => write!(f, "the snapshots of {}", self.id),
+            Space::Metadata => f.write_str("the cluster's metadata"),
         }
     }
 }

@@ -8,8 +8,23 @@
 //! ```
 
 mod chunk;
+mod cold;
+mod core;
 mod extent;
+mod handle;
+mod index;
 mod key;
+mod log;
+mod medium;
+mod queue;
+mod tail;
 
+pub(crate) use chunk::*;
+pub(crate) use core::{Core, Limits};
 pub(crate) use extent::Extent;
+pub(crate) use index::Index;
+pub(crate) use handle::{Reader, Writer};
 pub(crate) use key::{Key, Space};
+pub(crate) use log::{Applied, Log, Saved};
+pub(crate) use medium::Medium;
+pub(crate) use queue::{Group, Op, Part, Work};

@@ -9,7 +9,7 @@ use ottla_broker_core::log::{Error, ErrorKind};
 use tokio::sync::Notify;
 
 use super::partition::Partition;
-use super::room::Room;
+use crate::room::Room;
 use crate::memory::MemoryOptions;
 
 /// The memory itself.

@@ -1,0 +1,415 @@
+//! The storage's working parts: the writer's rounds and the background's rounds.
+//!
+//! ```text
+//!  queue ─► writer: write chunk, sync, apply, resolve ─┐         one lock: the journal
+//!                                                      ├─ Work
+//!  background: next file, compaction, checkpoint ──────┘
+//! ```
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ottla_broker_core::log::{Error, ErrorKind};
+
+use super::files::File;
+use super::format::{Checkpoint, FileEntry, FileKind, LogEntry, checkpoint_name, journal_name};
+use super::journal::{Current, Journal, Plan};
+use super::options::{DiskOptions, Level};
+use super::shelf::{About, Shelf};
+use crate::engine::{Applied, Core, Group, Work};
+
+/// How often a full disk is looked at again: room that others give back announces itself to nobody.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Journal files that are kept to be written again: their blocks are on the medium already.
+const MOST_SPARE: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) core: Arc<Core>,
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) options: DiskOptions,
+    state: Mutex<State>,
+    /// Told of each change that somebody may wait for.
+    changed: Condvar,
+    /// The background wants the lock between two groups.
+    wanted: AtomicBool,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    journal: Journal,
+    /// The next journal file, ready to be written.
+    next: Option<Current>,
+    next_file: u64,
+    next_checkpoint: u64,
+    /// Names of journal files that nothing refers to.
+    spare: Vec<String>,
+    /// Bytes of the journal when the last checkpoint was taken.
+    since_checkpoint: u64,
+    /// Something was trimmed: a file may be free.
+    trimmed: bool,
+    /// The last round of the background failed: nobody waits for it.
+    troubled: bool,
+    /// The background is to end.
+    ended: bool,
+}
+
+/// What a checkpoint is made of, taken between two groups.
+#[derive(Debug)]
+struct Taken {
+    number: u64,
+    bytes: Vec<u8>,
+    /// Files that nothing refers to.
+    dead: Vec<(u64, About)>,
+}
+
+impl Engine {
+    /// Goes on where `journal` stands; the numbers are the next free ones.
+    pub(super) fn new(
+        core: Arc<Core>,
+        shelf: Arc<Shelf>,
+        options: DiskOptions,
+        journal: Journal,
+        next_file: u64,
+        next_checkpoint: u64,
+    ) -> Self {
+        let state = State {
+            journal,
+            next: None,
+            next_file,
+            next_checkpoint,
+            spare: Vec::new(),
+            since_checkpoint: 0,
+            trimmed: false,
+            troubled: false,
+            ended: false,
+        };
+        let (changed, wanted) = (Condvar::new(), AtomicBool::new(false));
+        Self { core, shelf, options, state: Mutex::new(state), changed, wanted }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, guard: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ── the writer ──────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Writes groups until the queue ends.
+    pub(super) fn write_all(&self) {
+        while let Work::Group(group) = self.core.queue.take() {
+            self.write(group, true);
+        }
+    }
+
+    /// Writes what waits, on the calling thread; says whether there was anything.
+    pub(super) fn write_pending(&self) -> bool {
+        let mut any = false;
+        while let Some(Work::Group(group)) = self.core.queue.try_take() {
+            any = true;
+            self.write(group, false);
+        }
+        any
+    }
+
+    /// One group: writes it, makes it durable, applies it. `waits` for the background where it has to.
+    fn write(&self, group: Group, waits: bool) {
+        let plan = Plan::of(&group);
+        let mut state = self.lock();
+        while waits && self.wanted.load(Ordering::Acquire) {
+            state = self.wait(state);
+        }
+        if !state.journal.fits(&plan) {
+            let (rolled, outcome) = self.roll(state, &plan, waits);
+            state = rolled;
+            if let Err(error) = outcome {
+                drop(state);
+                if error.kind() == ErrorKind::Full {
+                    // Nothing of it was written, nor will be what waits behind it.
+                    self.core.set_full(Some(error.clone()));
+                    for group in std::iter::once(group).chain(self.core.queue.drain()) {
+                        self.core.fail(group, &error);
+                    }
+                    self.changed.notify_all();
+                } else {
+                    self.core.poison(&error);
+                    self.core.fail(group, &error);
+                }
+                return;
+            }
+        }
+        let written = state.journal.write(&group, &plan).and_then(|applied| {
+            if self.options.level == Level::Fsync {
+                state.journal.sync()?;
+            }
+            Ok(applied)
+        });
+        let applied = match written {
+            Ok(applied) => applied,
+            Err(error) => {
+                drop(state);
+                // What reached the medium is unknown, and after a failed sync a second one says nothing (fsyncgate).
+                let message = "a write to the journal failed: nothing more is acknowledged until the storage is opened anew";
+                let error = Error::new(ErrorKind::Poisoned, message).with_source(error);
+                tracing::error!(%error, "the storage is poisoned");
+                self.core.poison(&error);
+                self.core.fail(group, &error);
+                self.changed.notify_all();
+                return;
+            }
+        };
+        let frees = |change: &Applied| !matches!(change, Applied::Batch(_) | Applied::Open(_));
+        let trimmed = applied.iter().flatten().any(frees);
+        if let Some(current) = &state.journal.current {
+            let (number, bytes) = (current.number, current.position);
+            self.shelf.update(number, |about| about.bytes = bytes);
+        }
+        state.since_checkpoint += plan.bytes();
+        for (part, changes) in group.parts.iter().zip(applied) {
+            part.log.apply(&self.core, changes);
+        }
+        if trimmed {
+            state.trimmed = true;
+            self.changed.notify_all();
+        }
+        // Still under the lock: a checkpoint has a group whole or not at all.
+        drop(state);
+        for part in &group.parts {
+            let end = part.log.bounds().durable_end;
+            self.core.tail.durable(&part.log, end);
+        }
+        self.core.room.give_back(group.bytes);
+        group.resolver.resolve(Ok(()));
+    }
+
+    /// Goes on to the next journal file.
+    fn roll<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        plan: &Plan,
+        waits: bool,
+    ) -> (MutexGuard<'a, State>, Result<(), Error>) {
+        // What the file holds is durable before another one is written, at any level.
+        if let Err(error) = state.journal.sync() {
+            let message = "a journal file could not be synced: nothing more is acknowledged until the storage is opened anew";
+            return (state, Err(Error::new(ErrorKind::Poisoned, message).with_source(error)));
+        }
+        while waits && !state.ended && !state.troubled && self.journal_bytes() > self.options.journal_bytes {
+            self.changed.notify_all();
+            state = self.wait(state);
+        }
+        let large = plan.room() > self.options.file_bytes;
+        let next = match state.next.take().filter(|_| !large) {
+            Some(next) => Ok(next),
+            None => self.make_file(&mut state, plan.room().max(self.options.file_bytes)),
+        };
+        match next {
+            Ok(next) => {
+                if let Some(last) = state.journal.current.replace(next) {
+                    self.shelf.update(last.number, |about| about.closed = true);
+                }
+                self.changed.notify_all();
+                (state, Ok(()))
+            }
+            // The file that there is stays, for changes without records.
+            Err(error) => (state, Err(full(&error))),
+        }
+    }
+
+    /// Bytes of journal files that wait to be sorted.
+    fn journal_bytes(&self) -> u64 {
+        let all = self.shelf.all();
+        all.iter().filter(|(_, about)| about.kind == FileKind::Journal && !about.adopted).map(|(_, about)| about.bytes).sum()
+    }
+
+    /// A journal file to write, old or new.
+    pub(super) fn make_file(&self, state: &mut State, room: u64) -> io::Result<Current> {
+        let number = state.next_file;
+        let name = journal_name(number);
+        let files = &self.shelf.files;
+        let spare = if room == self.options.file_bytes { state.spare.pop() } else { None };
+        let file: Arc<dyn File> = match spare {
+            Some(spare) => {
+                files.rename(&spare, &name)?;
+                files.open(&name, true)?
+            }
+            None => files.create(&name, room)?,
+        };
+        files.sync_names()?;
+        state.next_file += 1;
+        let about = About { kind: FileKind::Journal, bytes: 0, closed: false, adopted: false };
+        self.shelf.add(number, about, Some(Arc::clone(&file)));
+        Ok(Current { number, file, position: 0, room })
+    }
+
+    // ── the background ──────────────────────────────────────────────────────────────────────────────────────
+
+    /// Prepares, compacts and checkpoints until [`end`](Self::end).
+    pub(super) fn tend_all(&self) {
+        while !self.lock().ended {
+            let outcome = self.tend();
+            let mut state = self.lock();
+            state.troubled = outcome.is_err();
+            if let Err(error) = outcome {
+                tracing::warn!(%error, "the background work of the storage failed; it will be tried again");
+                self.changed.notify_all();
+                if !state.ended {
+                    drop(self.changed.wait_timeout(state, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner));
+                }
+            } else if !state.ended && !self.has_work(&state) {
+                drop(self.wait(state));
+            }
+        }
+    }
+
+    fn has_work(&self, state: &State) -> bool {
+        state.next.is_none()
+            || state.trimmed
+            || state.since_checkpoint >= self.options.file_bytes
+            || self.wants_compaction()
+    }
+
+    fn wants_compaction(&self) -> bool {
+        self.journal_bytes() >= self.options.journal_bytes / 2 && self.has_closed_journal()
+    }
+
+    fn has_closed_journal(&self) -> bool {
+        self.shelf.all().iter().any(|(_, about)| about.kind == FileKind::Journal && about.closed && !about.adopted)
+    }
+
+    /// One round of background work.
+    pub(super) fn tend(&self) -> io::Result<()> {
+        // A full disk does not keep the compactor from giving room back.
+        let prepared = self.prepare();
+        if self.wants_compaction() {
+            self.compact()?;
+        }
+        let due = {
+            let mut state = self.lock();
+            let trimmed = std::mem::take(&mut state.trimmed);
+            state.since_checkpoint >= self.options.file_bytes || trimmed && self.has_dead()
+        };
+        if due {
+            self.checkpoint(false)?;
+        }
+        prepared
+    }
+
+    /// Has the next journal file ready.
+    fn prepare(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.next.is_some() || state.ended {
+            return Ok(());
+        }
+        let made = self.make_file(&mut state, self.options.file_bytes);
+        let outcome = match made {
+            Ok(next) => {
+                state.next = Some(next);
+                self.core.set_full(None);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        drop(state);
+        self.changed.notify_all();
+        outcome
+    }
+
+    fn has_dead(&self) -> bool {
+        let used = self.used_files();
+        self.shelf.all().iter().any(|(number, about)| about.closed && !used.contains(number))
+    }
+
+    fn used_files(&self) -> BTreeSet<u64> {
+        self.core.logs().iter().flat_map(|log| log.files()).collect()
+    }
+
+    /// Makes all that was applied the beginning of the next recovery, and gives back files that nothing refers to.
+    pub(super) fn checkpoint(&self, clean: bool) -> io::Result<()> {
+        self.wanted.store(true, Ordering::Release);
+        let mut state = self.lock();
+        self.wanted.store(false, Ordering::Release);
+        let taken = self.take(&mut state, clean);
+        drop(state);
+        self.changed.notify_all();
+        let taken = taken?;
+        self.save(&taken)?;
+        let mut state = self.lock();
+        for (number, about) in taken.dead {
+            self.shelf.drop_file(number);
+            let name = super::shelf::name(number, about.kind);
+            let reusable = about.kind == FileKind::Journal && state.spare.len() < MOST_SPARE && !clean;
+            if reusable && self.is_of_usual_size(&name) {
+                state.spare.push(name);
+            } else {
+                self.shelf.files.remove(&name)?;
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn is_of_usual_size(&self, name: &str) -> bool {
+        self.shelf.files.open(name, false).and_then(|file| file.size()).is_ok_and(|size| size == self.options.file_bytes)
+    }
+
+    /// The state between two groups.
+    fn take(&self, state: &mut State, clean: bool) -> io::Result<Taken> {
+        state.journal.sync()?;
+        let saved: Vec<_> = self.core.logs().iter().map(|log| log.saved()).collect();
+        let used: BTreeSet<u64> = saved.iter().flat_map(|log| &log.extents).map(|extent| extent.file).collect();
+        let (alive, dead): (Vec<_>, Vec<_>) =
+            self.shelf.all().into_iter().partition(|(number, about)| !about.closed || used.contains(number));
+        let files = alive.into_iter().map(|(number, about)| FileEntry {
+            number,
+            kind: about.kind,
+            bytes: about.bytes,
+            closed: about.closed,
+            adopted: about.adopted,
+        });
+        let checkpoint = Checkpoint {
+            storage: state.journal.storage,
+            incarnation: state.journal.incarnation,
+            clean,
+            next_chunk: state.journal.next_chunk,
+            next_file: state.next_file,
+            files: files.collect(),
+            logs: saved.into_iter().map(LogEntry::from).collect(),
+        };
+        state.since_checkpoint = 0;
+        let number = state.next_checkpoint;
+        state.next_checkpoint += 1;
+        Ok(Taken { number, bytes: checkpoint.encode(), dead })
+    }
+
+    /// Writes a checkpoint in place of the one before.
+    fn save(&self, taken: &Taken) -> io::Result<()> {
+        super::checkpoints::save(&*self.shelf.files, &checkpoint_name(taken.number), &taken.bytes)?;
+        super::checkpoints::remove_older(&*self.shelf.files, taken.number)
+    }
+
+    /// The number of a new file that is no journal.
+    pub(super) fn new_number(&self) -> u64 {
+        let mut state = self.lock();
+        state.next_file += 1;
+        state.next_file - 1
+    }
+
+    /// Tells the background to end.
+    pub(super) fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+}
+
+fn full(error: &io::Error) -> Error {
+    let message = format!("there is no room for another journal file: {error}");
+    Error::new(ErrorKind::Full, message)
+}

@@ -1,0 +1,510 @@
+//! One log: its bounds, its index, its newest batches and what may be done with it.
+//!
+//! Appends and other changes are submitted under the log's lock and applied once they are durable, in that order:
+//! by the writer while it runs, and by recovery from the journal. Both go through [`Log::apply`], so that what
+//! is recovered is what was there.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ottla_broker_core::log::{Bounds, BoundsCell, Error, ErrorKind, Ticket, TrimBase};
+use ottla_broker_core::record::Batch;
+use ottla_broker_core::{LeaderEpoch, Offset};
+
+use super::core::Core;
+use super::extent::Extent;
+use super::index::Index;
+use super::key::Key;
+use super::queue::{Op, Slot};
+use super::tail::cost;
+
+/// A log, whoever has it open. Its lock is never held over an await; the queue's lock is taken beneath it.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) key: Key,
+    pub(crate) cell: Arc<BoundsCell>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The newest epoch that it was opened at. It outlives the handles.
+    epoch: LeaderEpoch,
+    writer: Writer,
+    bounds: Bounds,
+    base: TrimBase,
+    /// What is durable.
+    index: Index,
+    /// The newest batches, without a gap in the log's order up to its end. All that is not durable is here.
+    tail: VecDeque<Batch>,
+    slot: Slot,
+    /// Grows whenever offsets may come to name other batches than before, or none.
+    rewrites: u64,
+}
+
+/// What became of the handle of the newest epoch.
+#[derive(Clone, Debug)]
+enum Writer {
+    Open,
+    Closed,
+    /// An append failed and took nothing: it is to be opened anew.
+    Failed(Error),
+    Removed,
+}
+
+/// All of a log that is kept over a restart.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved {
+    pub(crate) key: Key,
+    pub(crate) epoch: LeaderEpoch,
+    pub(crate) start: Offset,
+    pub(crate) end: Offset,
+    pub(crate) base: TrimBase,
+    pub(crate) extents: Vec<Extent>,
+}
+
+/// A change that is durable.
+#[derive(Clone, Debug)]
+pub(crate) enum Applied {
+    /// A batch, and where it lies.
+    Batch(Extent),
+    Open(LeaderEpoch),
+    Trim(Offset, TrimBase),
+    Reset(Offset, TrimBase),
+    Truncate(Offset),
+    Remove,
+}
+
+/// What a read finds without waiting.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// All of it in memory.
+    Here(Vec<Batch>),
+    /// It lies on the medium, in these extents in order; batches at or after `until` do not count.
+    There { extents: Vec<Extent>, until: Offset },
+}
+
+/// Where a batch is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// In memory, at this base offset; or nowhere.
+    Here(Option<Offset>),
+    /// In this extent, perhaps.
+    There(Extent),
+}
+
+impl State {
+    fn place(&self, there: Option<&Extent>, is: impl Fn(&&Batch) -> bool) -> Place {
+        let tail = self.tail.front().map_or(self.bounds.end, Batch::base_offset);
+        match there.filter(|extent| extent.base < tail) {
+            Some(extent) => Place::There(*extent),
+            None => Place::Here(self.tail.iter().find(is).map(Batch::base_offset)),
+        }
+    }
+}
+
+impl Log {
+    pub(crate) fn new(key: Key) -> Self {
+        Self::restored(Saved {
+            key,
+            epoch: LeaderEpoch::NONE,
+            start: Offset::ZERO,
+            end: Offset::ZERO,
+            base: TrimBase::default(),
+            extents: Vec::new(),
+        })
+    }
+
+    pub(crate) fn restored(saved: Saved) -> Self {
+        let bounds = Bounds { start: saved.start, durable_end: saved.end, end: saved.end };
+        Self {
+            key: saved.key,
+            cell: Arc::new(BoundsCell::new(bounds)),
+            state: Mutex::new(State {
+                epoch: saved.epoch,
+                writer: Writer::Closed,
+                bounds,
+                base: saved.base,
+                index: Index::from_extents(saved.extents),
+                tail: VecDeque::new(),
+                slot: Slot::default(),
+                rewrites: 0,
+            }),
+        }
+    }
+
+    /// As of what was applied.
+    pub(crate) fn saved(&self) -> Saved {
+        let state = self.lock();
+        Saved {
+            key: self.key,
+            epoch: state.epoch,
+            start: state.bounds.start,
+            end: state.bounds.durable_end,
+            base: state.base.clone(),
+            extents: state.index.extents().copied().collect(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under the lock calls code that could panic half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number under which its callers wait for room.
+    pub(crate) fn token(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Shows the bounds to who watches. Called under the lock, so that they are shown in order.
+    fn publish(&self, state: &State) {
+        self.cell.update(|bounds| *bounds = state.bounds);
+    }
+
+    /// Whether the handle of `epoch` may write.
+    fn check(&self, state: &State, epoch: LeaderEpoch) -> Result<(), Error> {
+        match &state.writer {
+            Writer::Removed => Err(self.closed("was removed")),
+            _ if state.epoch != epoch => Err(Error::new(
+                ErrorKind::Fenced,
+                format!("{} was opened at leader epoch {} by another writer", self.key, state.epoch),
+            )),
+            Writer::Closed => Err(self.closed("is closed")),
+            Writer::Failed(error) => Err(error.clone()),
+            Writer::Open => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_writer(&self, epoch: LeaderEpoch) -> Result<(), Error> {
+        self.check(&self.lock(), epoch)
+    }
+
+    pub(crate) fn closed(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Closed, format!("the log of {} {why}", self.key))
+    }
+
+    fn check_reader(&self, state: &State) -> Result<(), Error> {
+        if matches!(state.writer, Writer::Removed) { Err(self.closed("was removed")) } else { Ok(()) }
+    }
+
+    /// Opens it at `epoch`. What an older writer submitted is written before, and so is part of what the new one finds.
+    pub(crate) fn open(self: &Arc<Self>, core: &Core, epoch: LeaderEpoch) -> Result<Ticket, Error> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        self.check_reader(state)?;
+        if epoch <= state.epoch {
+            let message =
+                format!("{} was opened at leader epoch {} before: {epoch} is fenced", self.key, state.epoch);
+            return Err(Error::new(ErrorKind::Fenced, message));
+        }
+        let ticket = core.queue.submit(self, &mut state.slot, Op::Open(epoch))?;
+        (state.epoch, state.writer) = (epoch, Writer::Open);
+        drop(guard);
+        self.wake(core);
+        Ok(ticket)
+    }
+
+    /// Opens it at the epoch that it has, for the engine's own logs: the lock of the medium keeps others out.
+    pub(crate) fn open_own(&self) -> Result<LeaderEpoch, Error> {
+        let mut state = self.lock();
+        self.check_reader(&state)?;
+        state.writer = Writer::Open;
+        Ok(state.epoch)
+    }
+
+    pub(crate) fn append(self: &Arc<Self>, core: &Core, epoch: LeaderEpoch, batch: Batch) -> Result<Ticket, Error> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        self.check(state, epoch)?;
+        let end = state.bounds.end;
+        if batch.base_offset() < end {
+            let message =
+                format!("a batch at offset {} does not follow the end {end} of {}", batch.base_offset(), self.key);
+            return Err(Error::new(ErrorKind::OutOfRange, message));
+        }
+        if batch.leader_epoch() > epoch {
+            let found = batch.leader_epoch();
+            let message = format!("a batch of leader epoch {found} cannot be appended to {} under epoch {epoch}", self.key);
+            return Err(Error::new(ErrorKind::OutOfRange, message));
+        }
+        core.check_full()?;
+        let ticket = core.queue.submit(self, &mut state.slot, Op::Batch(batch.clone()))?;
+        core.room.take(batch.size_in_bytes());
+        core.tail.take(cost(&batch));
+        state.bounds.end = batch.next_offset();
+        state.tail.push_back(batch);
+        self.publish(state);
+        Ok(ticket)
+    }
+
+    /// Has everything before `before` forgotten; `None` if it is already.
+    pub(crate) fn trim(
+        self: &Arc<Self>,
+        core: &Core,
+        epoch: LeaderEpoch,
+        before: Offset,
+        base: TrimBase,
+    ) -> Result<Option<Ticket>, Error> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        self.check(state, epoch)?;
+        let Bounds { start, durable_end, .. } = state.bounds;
+        if before > durable_end {
+            let message = format!("{} cannot be trimmed to {before}: its durable end is {durable_end}", self.key);
+            return Err(Error::new(ErrorKind::OutOfRange, message));
+        }
+        if before <= start {
+            return Ok(None);
+        }
+        core.queue.submit(self, &mut state.slot, Op::Trim(before, base)).map(Some)
+    }
+
+    /// What must be durable before the log's end can go elsewhere; `Ok(None)` if all of it is.
+    pub(crate) fn unsettled(&self, epoch: LeaderEpoch) -> Result<bool, Error> {
+        let state = self.lock();
+        self.check(&state, epoch)?;
+        Ok(state.bounds.durable_end < state.bounds.end)
+    }
+
+    /// Makes it empty. `None` if an append came meanwhile: settle it first.
+    pub(crate) fn reset(
+        self: &Arc<Self>,
+        core: &Core,
+        epoch: LeaderEpoch,
+        at: Offset,
+        base: &TrimBase,
+    ) -> Result<Option<Ticket>, Error> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        self.check(state, epoch)?;
+        if state.bounds.durable_end < state.bounds.end {
+            return Ok(None);
+        }
+        let ticket = core.queue.submit(self, &mut state.slot, Op::Reset(at, base.clone()))?;
+        core.tail.give_back(state.tail.drain(..).map(|batch| cost(&batch)).sum());
+        state.bounds = Bounds::empty_at(at);
+        state.rewrites += 1;
+        self.publish(state);
+        Ok(Some(ticket))
+    }
+
+    /// Drops every batch that ends after `end`. `None` if an append came meanwhile: settle it first.
+    pub(crate) fn truncate(
+        self: &Arc<Self>,
+        core: &Core,
+        epoch: LeaderEpoch,
+        end: Offset,
+    ) -> Result<Option<Ticket>, Error> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        self.check(state, epoch)?;
+        if state.bounds.durable_end < state.bounds.end {
+            return Ok(None);
+        }
+        let ticket = core.queue.submit(self, &mut state.slot, Op::Truncate(end))?;
+        while let Some(batch) = state.tail.pop_back_if(|batch| batch.next_offset() > end) {
+            core.tail.give_back(cost(&batch));
+        }
+        (state.bounds.durable_end, state.bounds.end) = (end, end);
+        state.rewrites += 1;
+        self.publish(state);
+        Ok(Some(ticket))
+    }
+
+    /// Has it removed, for ever; `None` if it is already.
+    pub(crate) fn remove(self: &Arc<Self>, core: &Core) -> Result<Option<Ticket>, Error> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if matches!(state.writer, Writer::Removed) {
+            return Ok(None);
+        }
+        let ticket = core.queue.submit(self, &mut state.slot, Op::Remove)?;
+        state.writer = Writer::Removed;
+        state.rewrites += 1;
+        core.tail.give_back(state.tail.drain(..).map(|batch| cost(&batch)).sum());
+        drop(guard);
+        self.wake(core);
+        Ok(Some(ticket))
+    }
+
+    /// Gives up the handle of `epoch`: it takes no more appends.
+    pub(crate) fn close(&self, core: &Core, epoch: LeaderEpoch) {
+        let mut state = self.lock();
+        if state.epoch == epoch && matches!(state.writer, Writer::Open) {
+            state.writer = Writer::Closed;
+            drop(state);
+            self.wake(core);
+        }
+    }
+
+    /// What was submitted and is not durable was not written, and never will be.
+    pub(crate) fn fail(&self, core: &Core, error: &Error) {
+        let mut state = self.lock();
+        let durable_end = state.bounds.durable_end;
+        while let Some(batch) = state.tail.pop_back_if(|batch| batch.base_offset() >= durable_end) {
+            core.tail.give_back(cost(&batch));
+        }
+        state.bounds.end = durable_end;
+        if !matches!(state.writer, Writer::Removed) {
+            state.writer = Writer::Failed(error.clone());
+        }
+        self.publish(&state);
+        drop(state);
+        self.wake(core);
+    }
+
+    /// Something ended: those who wait should look.
+    pub(crate) fn wake(&self, core: &Core) {
+        core.room.wake(self.token());
+        self.cell.wake();
+    }
+
+    /// Takes in changes that are durable now, in their order.
+    pub(crate) fn apply(&self, core: &Core, changes: impl IntoIterator<Item = Applied>) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        for change in changes {
+            match change {
+                Applied::Batch(extent) => {
+                    state.index.push(extent);
+                    state.bounds.durable_end = state.bounds.durable_end.max(extent.next);
+                    state.bounds.end = state.bounds.end.max(extent.next);
+                }
+                Applied::Open(epoch) => state.epoch = state.epoch.max(epoch),
+                Applied::Trim(start, base) if start > state.bounds.start => {
+                    state.index.trim(start);
+                    while let Some(batch) = state.tail.pop_front_if(|batch| batch.next_offset() <= start) {
+                        core.tail.give_back(cost(&batch));
+                    }
+                    (state.bounds.start, state.base) = (start, base);
+                }
+                Applied::Trim(..) => {}
+                Applied::Reset(at, base) => {
+                    state.index.clear();
+                    state.base = base;
+                    state.bounds.start = at;
+                    state.bounds.durable_end = at;
+                    if state.tail.is_empty() {
+                        state.bounds.end = at;
+                    }
+                }
+                Applied::Truncate(end) => {
+                    state.index.truncate(end);
+                    // A batch that straddles the start went as a whole.
+                    state.index.trim(state.bounds.start);
+                    state.bounds.durable_end = end;
+                    if state.tail.back().is_none_or(|last| last.next_offset() <= end) {
+                        state.bounds.end = end;
+                    }
+                }
+                Applied::Remove => {
+                    state.index.clear();
+                    state.writer = Writer::Removed;
+                }
+            }
+        }
+        self.publish(state);
+    }
+
+    /// Forgets durable batches up to `through` that are in memory; says how much room that gave.
+    pub(crate) fn evict(&self, through: Offset) -> usize {
+        let mut state = self.lock();
+        let through = through.min(state.bounds.durable_end);
+        let mut freed = 0;
+        while let Some(batch) = state.tail.pop_front_if(|batch| batch.next_offset() <= through) {
+            freed += cost(&batch);
+        }
+        if state.tail.len() < state.tail.capacity() / 4 {
+            let keep = state.tail.len() * 2;
+            state.tail.shrink_to(keep);
+        }
+        freed
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.lock().bounds
+    }
+
+    pub(crate) fn trim_base(&self) -> Result<TrimBase, Error> {
+        let state = self.lock();
+        self.check_reader(&state)?;
+        Ok(state.base.clone())
+    }
+
+    /// See [`PartitionReader::read`](ottla_broker_core::log::PartitionReader::read).
+    pub(crate) fn find(&self, from: Offset, until: Offset, max_bytes: usize) -> Result<Found, Error> {
+        let state = self.lock();
+        self.check_reader(&state)?;
+        let Bounds { start, end, .. } = state.bounds;
+        if from < start || from > end {
+            let message = format!("offset {from} is outside the log of {}, which holds {start} to {end}", self.key);
+            return Err(Error::new(ErrorKind::OutOfRange, message));
+        }
+        let tail = state.tail.front().map_or(end, Batch::base_offset);
+        let mut extents = Vec::new();
+        let mut bytes = 0_usize;
+        // The index also knows what is in memory; only what lies before that is read from the medium.
+        for extent in state.index.from(from).take_while(|extent| from < tail && extent.base < tail.min(until)) {
+            // One more than fits: how much of the first is before `from` is known only when it is read.
+            if !extents.is_empty() && bytes > max_bytes {
+                break;
+            }
+            if !extents.is_empty() {
+                bytes = bytes.saturating_add(extent.bytes as usize);
+            }
+            extents.push(*extent);
+        }
+        if !extents.is_empty() {
+            return Ok(Found::There { extents, until: until.min(tail) });
+        }
+        let first = state.tail.partition_point(|batch| batch.next_offset() <= from);
+        let mut size = 0_usize;
+        let here = state.tail.range(first..).take_while(|batch| {
+            let is_first = size == 0;
+            size = size.saturating_add(batch.size_in_bytes());
+            batch.next_offset() <= until && (is_first || size <= max_bytes)
+        });
+        Ok(Found::Here(here.cloned().collect()))
+    }
+
+    /// The base offset of the first batch that ends after `from` and is of this time or later if it is in memory;
+    /// or the extent that may hold it.
+    pub(crate) fn find_time(&self, from: Offset, timestamp_ms: i64) -> Result<Place, Error> {
+        let state = self.lock();
+        self.check_reader(&state)?;
+        let is = |batch: &&Batch| batch.next_offset() > from && batch.max_timestamp() >= timestamp_ms;
+        let there = state.index.from(from).find(|extent| extent.max_timestamp >= timestamp_ms);
+        Ok(state.place(there, is))
+    }
+
+    /// The first batch that ends after `from` if it is in memory, or the extent that may hold it.
+    pub(crate) fn find_batch(&self, from: Offset) -> Result<Place, Error> {
+        let state = self.lock();
+        self.check_reader(&state)?;
+        Ok(state.place(state.index.from(from).next(), |batch| batch.next_offset() > from))
+    }
+
+    /// The files that hold its batches, some perhaps more than once.
+    pub(crate) fn files(&self) -> Vec<u64> {
+        let mut files: Vec<_> = self.lock().index.extents().map(|extent| extent.file).collect();
+        files.dedup();
+        files
+    }
+
+    /// A number that changes when offsets come to name other batches, and the extents that lie in some files.
+    pub(crate) fn extents_in(&self, is_in: impl Fn(u64) -> bool) -> (u64, Vec<Extent>) {
+        let state = self.lock();
+        (state.rewrites, state.index.extents().filter(|extent| is_in(extent.file)).copied().collect())
+    }
+
+    /// Its batches were moved; false if the log was rewritten meanwhile, and they stay where they were.
+    pub(crate) fn moved(&self, rewrites: u64, extents: Vec<Extent>, is_victim: impl Fn(u64) -> bool) -> bool {
+        let mut state = self.lock();
+        if state.rewrites != rewrites {
+            return false;
+        }
+        let start = state.bounds.start;
+        state.index.replace(extents, is_victim, start);
+        true
+    }
+}
