@@ -7,7 +7,7 @@
 //! appends ─► Queue (groups) ─► writer of the backend ─► Chunk on the medium ─► Partition (index, bounds) ─► readers
 //! ```
 
-mod chunk;
+pub(crate) mod chunk;
 mod extent;
 mod key;
 
