@@ -3,18 +3,16 @@
 use std::io::{self, IoSlice};
 
 use super::files::Files;
-use super::format::{Name, checkpoint_name};
-
-/// Under this name a checkpoint is written.
-const TEMPORARY: &str = "checkpoint.tmp";
+use super::format::{Name, checkpoint_name, temporary_name};
 
 /// Writes a checkpoint; it is durable, name and all, before this returns.
 pub(super) fn save(files: &dyn Files, name: &str, bytes: &[u8]) -> io::Result<()> {
-    remove(files, TEMPORARY)?;
-    let file = files.create(TEMPORARY, bytes.len() as u64)?;
+    let temporary = temporary_name(name);
+    remove(files, &temporary)?;
+    let file = files.create(&temporary, bytes.len() as u64)?;
     file.write_at(0, &mut [IoSlice::new(bytes)])?;
     file.sync()?;
-    files.rename(TEMPORARY, name)?;
+    files.rename(&temporary, name)?;
     files.sync_names()
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use ottla_broker_core::log::{Error, ErrorKind};
 
 use super::files::File;
-use super::format::{Checkpoint, FileEntry, FileKind, LogEntry, checkpoint_name, journal_name};
+use super::format::{Checkpoint, FileEntry, FileKind, checkpoint_name, journal_name};
 use super::journal::{Current, Journal, Plan};
 use super::options::{DiskOptions, Level};
 use super::shelf::{About, Shelf};
@@ -381,7 +381,7 @@ impl Engine {
             next_chunk: state.journal.next_chunk,
             next_file: state.next_file,
             files: files.collect(),
-            logs: saved.into_iter().map(LogEntry::from).collect(),
+            logs: saved,
         };
         state.since_checkpoint = 0;
         let number = state.next_checkpoint;

@@ -53,13 +53,14 @@ enum Writer {
 }
 
 /// All of a log that is kept over a restart.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Saved {
     pub(crate) key: Key,
     pub(crate) epoch: LeaderEpoch,
     pub(crate) start: Offset,
     pub(crate) end: Offset,
     pub(crate) base: TrimBase,
+    /// In the order of their offsets.
     pub(crate) extents: Vec<Extent>,
 }
 

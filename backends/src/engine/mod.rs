@@ -7,7 +7,7 @@
 //! appends ─► Queue (groups) ─► writer of the backend ─► Chunk on the medium ─► Partition (index, bounds) ─► readers
 //! ```
 
-mod chunk;
+pub(crate) mod chunk;
 mod cold;
 mod core;
 mod extent;
@@ -19,8 +19,8 @@ mod medium;
 mod queue;
 mod tail;
 
-pub(crate) use chunk::*;
-pub(crate) use core::{Core, Limits};
+pub(crate) use chunk::{Entry, HEADER_BYTES, Header, Items, Run, decode_directory, encode, find_later, item_bytes, item_head};
+pub(crate) use self::core::{Core, Limits};
 pub(crate) use extent::Extent;
 pub(crate) use index::Index;
 pub(crate) use handle::{Reader, Writer};
