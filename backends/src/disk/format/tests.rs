@@ -282,7 +282,7 @@ fn a_large_index_is_small() {
         let extents = (0..8_u64).map(|turn| Extent {
             base: Offset(i64::try_from(turn * 600).unwrap()),
             next: Offset(i64::try_from(turn * 600 + 600).unwrap()),
-            file: turn * 10_000 * 65_536 >> 26,
+            file: (turn * 10_000 * 65_536) >> 26,
             position: (turn * 10_000 + log) * 65_536 % (1 << 26),
             bytes: 65_536,
             max_timestamp: 1_767_225_600_000 + i64::try_from(turn * 60_000).unwrap(),
