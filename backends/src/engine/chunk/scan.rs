@@ -10,13 +10,13 @@ use super::header::{ALIGNMENT, HEADER_BYTES, Header, MAGIC};
 /// whole. `bytes` begin at a multiple of [`ALIGNMENT`] in their file. A chunk counts if its header is good and
 /// its directory is good or goes beyond `bytes`; its data is not looked at.
 ///
-/// Records may hold what looks like a chunk, but they cannot know the incarnation, which is drawn at random
-/// or counts up with every start, and is told to nobody.
+/// Records may hold a copy of a journal, even of this one, but not of chunks that were yet to be written: with
+/// the number of the chunk that is bad as `from_number`, a copy is told from the chain.
 pub(crate) fn find_later(bytes: &[u8], incarnation: u64, from_number: u64) -> Option<(usize, Header)> {
     const STEP: usize = ALIGNMENT as usize;
     // Most of a file is something else, so the common case is one comparison of four bytes.
-    let begins = bytes.chunks_exact(STEP).enumerate().filter(|(_, word)| word.starts_with(&MAGIC));
-    begins.into_iter().find_map(|(index, _)| {
+    let mut begins = bytes.chunks_exact(STEP).enumerate().filter(|(_, word)| word.starts_with(&MAGIC));
+    begins.find_map(|(index, _)| {
         let position = index * STEP;
         let chunk = bytes.get(position..)?;
         let header = Header::parse(chunk).ok()?;
