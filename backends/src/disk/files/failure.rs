@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// An error of the operating system with what was asked and of which path. It travels inside an [`io::Error`]
 /// of the same kind.
 #[derive(Debug)]
-pub(crate) struct At {
+pub(super) struct At {
     action: &'static str,
     path: PathBuf,
     source: io::Error,

@@ -14,7 +14,6 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-pub(crate) use failure::At;
 pub(crate) use lock::{Lock, LockError, NAME as LOCK_NAME};
 pub(crate) use real::RealFiles;
 
