@@ -3,9 +3,19 @@
 //! Everything lies flat in one directory, so that one directory sync makes names durable. Every call blocks
 //! and may be made from any thread.
 
+#[cfg(any(test, feature = "decorators"))]
+pub(crate) mod crash;
+mod failure;
+mod lock;
+mod name;
+mod real;
+
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+
+pub(crate) use lock::{Lock, LockError, NAME as LOCK_NAME};
+pub(crate) use real::RealFiles;
 
 /// One directory.
 pub(crate) trait Files: fmt::Debug + Send + Sync + 'static {
