@@ -10,6 +10,8 @@
 mod chunk;
 mod extent;
 mod key;
+#[allow(dead_code, unreachable_pub, reason = "the disk backend opens these over its own logs")]
+pub(crate) mod over_log;
 
 pub(crate) use extent::Extent;
 pub(crate) use key::{Key, Space};
