@@ -10,7 +10,7 @@
 mod chunk;
 mod extent;
 mod key;
-#[allow(dead_code, unreachable_pub, reason = "the disk backend opens these over its own logs")]
+#[allow(dead_code, unused_imports, reason = "the disk backend opens these over its own logs")]
 pub(crate) mod over_log;
 
 pub(crate) use extent::Extent;
