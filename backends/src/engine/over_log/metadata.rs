@@ -1,6 +1,5 @@
 //! The metadata log: entries in one log, snapshots of the state in another.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -20,6 +19,9 @@ use super::{cell, commands, newest};
 const READ_BYTES: usize = 1 << 20;
 /// Bytes of batches at which a page ends, whatever the number of entries: a caller that asks for all gets some.
 const PAGE_BYTES: usize = 16 << 20;
+
+/// How often a snapshot is looked for that saves replace meanwhile.
+const LOOKS: usize = 8;
 
 const ENTRIES: &str = "the metadata log";
 const SNAPSHOTS: &str = "the log of metadata snapshots";
@@ -42,8 +44,6 @@ pub(crate) struct LogMetadata {
     /// Of the last append: when it has failed, or one before it, so has everything. Locked for check and append
     /// together, never over an await.
     last: Mutex<Ticket>,
-    /// Up to where a durable snapshot covers the entries.
-    covered: AtomicU64,
     /// Locked over a whole save, so that a late older one can tell.
     saved: tokio::sync::Mutex<Saved>,
 }
@@ -66,7 +66,6 @@ impl LogMetadata {
             entries,
             snapshots,
             last: Mutex::new(Ticket::ready(Ok(()))),
-            covered: AtomicU64::new(0),
             saved: tokio::sync::Mutex::new(Saved { position: 0, ticket: Ticket::ready(Ok(())) }),
         };
         if let Some((position, _)) = log.newest_snapshot().await? {
@@ -76,7 +75,6 @@ impl LogMetadata {
                 let message = format!("{ENTRIES} ends at {end}, before its snapshot at {position}: entries are lost");
                 return Err(Error::new(ErrorKind::Corrupt, message));
             }
-            log.covered.store(position, Ordering::Release);
             log.saved.lock().await.position = position;
         }
         Ok(log)
@@ -113,7 +111,7 @@ impl LogMetadata {
         position_at(if is_planted("metadata-visible-before-durable") { end } else { durable_end })
     }
 
-    /// Appends under the lock. `Err(Some(ticket))` if `position` is taken by what the ticket is of.
+    /// Checks and appends under one lock.
     fn submit(&self, position: Position, batch: Batch) -> Result<Ticket, Refusal> {
         let mut last = self.last();
         Self::check(&last).map_err(Refusal::Failed)?;
@@ -135,6 +133,17 @@ impl LogMetadata {
     /// The newest snapshot that is whole. A damaged one is passed over for an older one, or for the entries
     /// themselves, as long as these reach back to it.
     async fn newest_snapshot(&self) -> Result<Option<(Position, Bytes)>, Error> {
+        for _ in 0..LOOKS {
+            match self.look_for_snapshot().await {
+                // A save has replaced it meanwhile, and what replaced it was not there when we looked.
+                Err(error) if error.kind() == ErrorKind::OutOfRange => {}
+                looked => return looked,
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, "the metadata snapshot is replaced faster than it is read"))
+    }
+
+    async fn look_for_snapshot(&self) -> Result<Option<(Position, Bytes)>, Error> {
         let mut damage = None;
         for at in newest::places(&*self.snapshots) {
             match newest::value_at(&*self.snapshots, SNAPSHOTS, at).await {
@@ -147,8 +156,6 @@ impl LogMetadata {
                     tracing::warn!(%error, "a snapshot of the metadata is damaged");
                     damage.get_or_insert(error);
                 }
-                // A save has replaced it meanwhile, and what replaced it was not there when we looked.
-                Err(error) if error.kind() == ErrorKind::OutOfRange => return Err(replaced(error)),
                 Err(error) => return Err(error),
             }
         }
@@ -192,10 +199,6 @@ const fn position_at(offset: Offset) -> Position {
 /// Positions that no log reaches become the last offset, which none has.
 fn offset_at(position: Position) -> Offset {
     i64::try_from(position).map_or(Offset::MAX, Offset)
-}
-
-fn replaced(error: Error) -> Error {
-    Error::new(ErrorKind::Unavailable, "the metadata snapshot was replaced while it was read").with_source(error)
 }
 
 #[async_trait]
@@ -287,7 +290,6 @@ impl MetadataLog for LogMetadata {
         } else {
             saved.ticket.clone().await.map_err(|error| failed(SNAPSHOTS, error))?;
         }
-        self.covered.fetch_max(saved.position, Ordering::AcqRel);
         Ok(())
     }
 
@@ -300,9 +302,17 @@ impl MetadataLog for LogMetadata {
 
     async fn trim(&self, before: Position) -> Result<(), Error> {
         self.check_open()?;
-        let covered = self.covered.load(Ordering::Acquire);
+        if before <= self.start() {
+            return Ok(());
+        }
+        // Read back, not remembered: what a trim takes away is in that snapshot alone.
+        let covered = match self.newest_snapshot().await {
+            Ok(newest) => newest.map_or(0, |(position, _)| position),
+            Err(error) if error.kind() == ErrorKind::Corrupt => 0,
+            Err(error) => return Err(error),
+        };
         if before > covered && !is_planted("metadata-trim-uncovered") {
-            let message = format!("{ENTRIES} cannot be trimmed to {before}: snapshots cover it up to {covered}");
+            let message = format!("{ENTRIES} cannot be trimmed to {before}: whole snapshots cover it up to {covered}");
             return Err(Error::new(ErrorKind::OutOfRange, message));
         }
         let before = offset_at(before);

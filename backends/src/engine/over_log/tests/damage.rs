@@ -81,6 +81,9 @@ async fn an_older_snapshot_serves_where_the_newest_is_damaged() {
     assert_eq!(log.latest_snapshot().await.unwrap(), Some((3, state(3))));
     medium.faults.next(Operation::Read, Fault::FlipBit);
     assert_eq!(log.latest_snapshot().await.unwrap(), Some((2, state(2))));
+    medium.faults.next(Operation::Read, Fault::FlipBit);
+    let error = log.trim(3).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfRange, "a trim up to a snapshot that is damaged");
     log.trim(3).await.unwrap();
     medium.faults.next(Operation::Read, Fault::FlipBit);
     assert_eq!(log.latest_snapshot().await.unwrap_err().kind(), ErrorKind::Corrupt, "it does not reach the entries");
