@@ -99,6 +99,46 @@ impl Engine {
         self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins a new time: a checkpoint of what was recovered, and files to write. `unused` are files of journals that
+    /// nothing refers to.
+    pub(super) fn begin(&self, unused: Vec<String>) -> io::Result<()> {
+        self.checkpoint(false)?;
+        for name in unused {
+            let spare = self.lock().spare.len() < MOST_SPARE && self.is_of_usual_size(&name);
+            if spare {
+                self.lock().spare.push(name);
+            } else {
+                super::checkpoints::remove(&*self.shelf.files, &name)?;
+            }
+        }
+        let mut state = self.lock();
+        let first = self.make_file(&mut state, self.options.file_bytes)?;
+        state.journal.current = Some(first);
+        Ok(())
+    }
+
+    /// Ends a time: a last checkpoint, and nothing else is left that a recovery had to look at.
+    pub(super) fn close(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        state.journal.sync()?;
+        let last = [state.journal.current.take(), state.next.take()];
+        for file in last.into_iter().flatten() {
+            self.shelf.update(file.number, |about| about.closed = true);
+        }
+        drop(state);
+        self.checkpoint(true)?;
+        let spare = std::mem::take(&mut self.lock().spare);
+        for name in spare {
+            super::checkpoints::remove(&*self.shelf.files, &name)?;
+        }
+        self.shelf.files.sync_names()
+    }
+
+    /// The id of the storage.
+    pub(super) fn storage(&self) -> uuid::Uuid {
+        self.lock().journal.storage
+    }
+
     // ── the writer ──────────────────────────────────────────────────────────────────────────────────────────
 
     /// Writes groups until the queue ends.
@@ -155,7 +195,8 @@ impl Engine {
             Err(error) => {
                 drop(state);
                 // What reached the medium is unknown, and after a failed sync a second one says nothing (fsyncgate).
-                let message = "a write to the journal failed: nothing more is acknowledged until the storage is opened anew";
+                let message =
+                    "a write to the journal failed: nothing more is acknowledged until the storage is opened anew";
                 let error = Error::new(ErrorKind::Poisoned, message).with_source(error);
                 tracing::error!(%error, "the storage is poisoned");
                 self.core.poison(&error);
@@ -197,7 +238,8 @@ impl Engine {
     ) -> (MutexGuard<'a, State>, Result<(), Error>) {
         // What the file holds is durable before another one is written, at any level.
         if let Err(error) = state.journal.sync() {
-            let message = "a journal file could not be synced: nothing more is acknowledged until the storage is opened anew";
+            let message =
+                "a journal file could not be synced: nothing more is acknowledged until the storage is opened anew";
             return (state, Err(Error::new(ErrorKind::Poisoned, message).with_source(error)));
         }
         while waits && !state.ended && !state.troubled && self.journal_bytes() > self.options.journal_bytes {
@@ -225,7 +267,10 @@ impl Engine {
     /// Bytes of journal files that wait to be sorted.
     fn journal_bytes(&self) -> u64 {
         let all = self.shelf.all();
-        all.iter().filter(|(_, about)| about.kind == FileKind::Journal && !about.adopted).map(|(_, about)| about.bytes).sum()
+        all.iter()
+            .filter(|(_, about)| about.kind == FileKind::Journal && !about.adopted)
+            .map(|(_, about)| about.bytes)
+            .sum()
     }
 
     /// A journal file to write, old or new.
@@ -357,7 +402,11 @@ impl Engine {
     }
 
     fn is_of_usual_size(&self, name: &str) -> bool {
-        self.shelf.files.open(name, false).and_then(|file| file.size()).is_ok_and(|size| size == self.options.file_bytes)
+        self.shelf
+            .files
+            .open(name, false)
+            .and_then(|file| file.size())
+            .is_ok_and(|size| size == self.options.file_bytes)
     }
 
     /// The state between two groups.

@@ -1,4 +1,19 @@
 //! A directory of the local disk, durable by default.
 
+mod backend;
+mod checkpoints;
+mod compact;
+mod engine;
 mod files;
 mod format;
+mod journal;
+mod options;
+mod pool;
+mod recover;
+mod shelf;
+mod snapshots;
+mod storage;
+
+pub use backend::{DiskBackend, OpenError};
+pub use options::{DiskOptions, Level};
+pub use storage::DiskStorage;

@@ -50,7 +50,8 @@ pub(super) fn recover(core: &Core, shelf: &Shelf, storage: Uuid, mends: bool) ->
     let files = &*shelf.files;
     let names = files.list().map_err(|error| unavailable("the directory cannot be listed", error))?;
     let names: Vec<(String, Name)> = names.into_iter().map(|name| (name.clone(), Name::parse(&name))).collect();
-    let newest = checkpoints::newest(files).map_err(|error| unavailable("the newest checkpoint cannot be read", error))?;
+    let newest =
+        checkpoints::newest(files).map_err(|error| unavailable("the newest checkpoint cannot be read", error))?;
     let (checkpoint, number) = match newest {
         Some((number, bytes)) => {
             let decoded = Checkpoint::decode(&bytes);
@@ -256,28 +257,31 @@ impl Replay<'_> {
         let mut changes = Vec::with_capacity(entries.len());
         for entry in entries {
             let key = entry.key();
-            changes.push((key, match entry {
-                Entry::Run(run) => {
-                    let bytes = read(file, at, run.bytes as usize).map_err(Broken::Io)?;
-                    let mut count = 0;
-                    for item in Items::new(&key, bytes) {
-                        let (position, batch) = item.map_err(bad)?;
-                        let place = extent(&batch, candidate.number, at + u64::from(position), item_bytes(&batch));
-                        changes.push((key, Applied::Batch(place)));
-                        count += 1;
+            changes.push((
+                key,
+                match entry {
+                    Entry::Run(run) => {
+                        let bytes = read(file, at, run.bytes as usize).map_err(Broken::Io)?;
+                        let mut count = 0;
+                        for item in Items::new(&key, bytes) {
+                            let (position, batch) = item.map_err(bad)?;
+                            let place = extent(&batch, candidate.number, at + u64::from(position), item_bytes(&batch));
+                            changes.push((key, Applied::Batch(place)));
+                            count += 1;
+                        }
+                        if count != run.batches {
+                            return Err(Broken::Bad(format!("a run holds {count} batches, not {}", run.batches)));
+                        }
+                        at += u64::from(run.bytes);
+                        continue;
                     }
-                    if count != run.batches {
-                        return Err(Broken::Bad(format!("a run holds {count} batches, not {}", run.batches)));
-                    }
-                    at += u64::from(run.bytes);
-                    continue;
-                }
-                Entry::Open { epoch, .. } => Applied::Open(epoch),
-                Entry::Trim { start, base, .. } => Applied::Trim(start, base),
-                Entry::Reset { at, base, .. } => Applied::Reset(at, base),
-                Entry::Truncate { end, .. } => Applied::Truncate(end),
-                Entry::Remove { .. } => Applied::Remove,
-            }));
+                    Entry::Open { epoch, .. } => Applied::Open(epoch),
+                    Entry::Trim { start, base, .. } => Applied::Trim(start, base),
+                    Entry::Reset { at, base, .. } => Applied::Reset(at, base),
+                    Entry::Truncate { end, .. } => Applied::Truncate(end),
+                    Entry::Remove { .. } => Applied::Remove,
+                },
+            ));
         }
         Ok((changes, header.total_bytes()))
     }
@@ -317,7 +321,10 @@ impl Replay<'_> {
         for (offset, candidate) in candidates.iter().skip(index).enumerate() {
             let name = journal_name(candidate.number);
             let from = if offset == 0 { position } else { 0 };
-            let size = candidate.file.size().and_then(|size| usize::try_from(size.saturating_sub(from)).map_err(io::Error::other));
+            let size = candidate
+                .file
+                .size()
+                .and_then(|size| usize::try_from(size.saturating_sub(from)).map_err(io::Error::other));
             let bytes = size.and_then(|size| read(&*candidate.file, from, size));
             let bytes = bytes.map_err(|error| unavailable(&format!("`{name}` cannot be read"), error))?;
             let header = FileHeader::parse(&bytes).ok().filter(|header| offset > 0 && header.file == candidate.number);

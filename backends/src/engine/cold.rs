@@ -59,9 +59,12 @@ impl Log {
     /// See [`PartitionReader::offset_for_timestamp`](ottla_broker_core::log::PartitionReader::offset_for_timestamp).
     pub(crate) async fn offset_for_timestamp(&self, core: &Core, timestamp_ms: i64) -> Result<Option<Offset>, Error> {
         let start = self.bounds().start;
-        self.search(core, start, |from| self.find_time(from, timestamp_ms), |batch| {
-            batch.max_timestamp() >= timestamp_ms
-        })
+        self.search(
+            core,
+            start,
+            |from| self.find_time(from, timestamp_ms),
+            |batch| batch.max_timestamp() >= timestamp_ms,
+        )
         .await
     }
 

@@ -194,8 +194,7 @@ impl Log {
         let state = &mut *guard;
         self.check_reader(state)?;
         if epoch <= state.epoch {
-            let message =
-                format!("{} was opened at leader epoch {} before: {epoch} is fenced", self.key, state.epoch);
+            let message = format!("{} was opened at leader epoch {} before: {epoch} is fenced", self.key, state.epoch);
             return Err(Error::new(ErrorKind::Fenced, message));
         }
         let ticket = core.queue.submit(self, &mut state.slot, Op::Open(epoch))?;
@@ -225,7 +224,8 @@ impl Log {
         }
         if batch.leader_epoch() > epoch {
             let found = batch.leader_epoch();
-            let message = format!("a batch of leader epoch {found} cannot be appended to {} under epoch {epoch}", self.key);
+            let message =
+                format!("a batch of leader epoch {found} cannot be appended to {} under epoch {epoch}", self.key);
             return Err(Error::new(ErrorKind::OutOfRange, message));
         }
         core.check_full()?;

@@ -16,14 +16,17 @@ mod index;
 mod key;
 mod log;
 mod medium;
+pub(crate) mod over_log;
 mod queue;
 mod tail;
 
-pub(crate) use chunk::{Entry, HEADER_BYTES, Header, Items, Run, decode_directory, encode, find_later, item_bytes, item_head};
 pub(crate) use self::core::{Core, Limits};
+pub(crate) use chunk::{
+    Entry, HEADER_BYTES, Header, Items, Run, decode_directory, encode, find_later, item_bytes, item_head,
+};
 pub(crate) use extent::Extent;
-pub(crate) use index::Index;
 pub(crate) use handle::{Reader, Writer};
+pub(crate) use index::Index;
 pub(crate) use key::{Key, Space};
 pub(crate) use log::{Applied, Log, Saved};
 pub(crate) use medium::Medium;

@@ -97,7 +97,8 @@ impl Queue {
         if let Some(error) = &state.ended {
             return Err(error.clone());
         }
-        let gathers = state.groups.back().is_some_and(|(group, _)| group.bytes == 0 || group.bytes + bytes <= self.max_group);
+        let gathers =
+            state.groups.back().is_some_and(|(group, _)| group.bytes == 0 || group.bytes + bytes <= self.max_group);
         let first = state.groups.is_empty();
         if !gathers {
             let (resolver, ticket) = Ticket::pending();

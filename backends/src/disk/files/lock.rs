@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ottla_broker_core::planted::is_planted;
 
-/// The name of the lock's file. It stays when the lock is gone: only the operating system's lock on it counts.
-pub(crate) const NAME: &str = "LOCK";
+use crate::disk::format::LOCK_NAME as NAME;
 
 /// Holds a directory until it is dropped, or its process dies.
 ///

@@ -14,7 +14,7 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-pub(crate) use lock::{Lock, LockError, NAME as LOCK_NAME};
+pub(crate) use lock::{Lock, LockError};
 pub(crate) use real::RealFiles;
 
 /// One directory.

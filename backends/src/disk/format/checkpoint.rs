@@ -12,7 +12,7 @@ use super::varint::{
     put, put_delta, put_delta_unsigned, put_unsigned, take, take_count, take_delta, take_delta_unsigned, take_unsigned,
 };
 use crate::engine::chunk::{Bad, key_bytes, read_key};
-use crate::engine::{Extent, Key};
+use crate::engine::{Extent, Saved};
 
 const MAGIC: [u8; 4] = *b"OTCK";
 const VERSION: u16 = 1;
@@ -39,7 +39,7 @@ pub(crate) struct Checkpoint {
     /// The number of the next file.
     pub(crate) next_file: u64,
     pub(crate) files: Vec<FileEntry>,
-    pub(crate) logs: Vec<LogEntry>,
+    pub(crate) logs: Vec<Saved>,
 }
 
 /// One file of the storage.
@@ -135,7 +135,7 @@ impl Checkpoint {
         let count = take_count(&mut reader, MIN_LOG_BYTES)?;
         let mut logs = Vec::with_capacity(count);
         for _ in 0..count {
-            logs.push(LogEntry::read(&mut reader)?);
+            logs.push(Saved::read(&mut reader)?);
         }
         if !reader.is_empty() {
             return Err(Bad::Structure("a checkpoint goes on after its last log"));
@@ -172,7 +172,7 @@ fn read_files(reader: &mut Reader<'_>) -> Result<Vec<FileEntry>, Bad> {
     Ok(files)
 }
 
-impl LogEntry {
+impl Saved {
     fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&key_bytes(&self.key));
         put(i64::from(self.epoch.0), to);

@@ -5,7 +5,6 @@
 //! | `<number>.journal` | chunks, as they were written |
 //! | `<number>.segment` | items of logs, put together by the compactor |
 //! | `<number>.checkpoint` | the index, so that a restart need not read the files |
-//! | `<number>.spare` | a file that waits to be used again; its contents mean nothing |
 //! | `<any of these>.tmp` | what is being written; of no meaning until it is renamed |
 //! | `lock` | held by the process that has the directory |
 //!
@@ -77,7 +76,5 @@ mod tests;
 mod varint;
 
 pub(crate) use checkpoint::{Checkpoint, FileEntry};
-/// One log of a checkpoint.
-pub(crate) use crate::engine::Saved as LogEntry;
 pub(crate) use file_header::{FILE_HEADER_BYTES, FileHeader, FileKind};
-pub(crate) use name::{LOCK_NAME, Name, checkpoint_name, journal_name, segment_name, spare_name, temporary_name};
+pub(crate) use name::{LOCK_NAME, Name, checkpoint_name, journal_name, segment_name, temporary_name};

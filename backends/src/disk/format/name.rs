@@ -1,6 +1,6 @@
 //! What the files of a directory are called.
 
-/// The name of the file that a process locks.
+/// The name of the file that a process locks. It stays when the lock is gone: only the lock on it counts.
 pub(crate) const LOCK_NAME: &str = "lock";
 
 const JOURNAL: &str = ".journal";

@@ -27,6 +27,11 @@ pub(crate) enum Bad {
 }
 
 impl Bad {
+    /// Whether another release wrote it.
+    pub(crate) const fn is_version(&self) -> bool {
+        matches!(self, Self::Version { .. })
+    }
+
     /// Names what a reader ran out of.
     pub(crate) const fn cut(what: &'static str, truncated: Truncated) -> Self {
         Self::Truncated { what, needed: truncated.needed, remaining: truncated.remaining }
