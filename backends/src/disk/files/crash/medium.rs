@@ -1,6 +1,6 @@
 //! What a machine holds at one moment: what is durable, and what is on its way there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -200,7 +200,7 @@ impl Medium {
 
     /// Forgets files without a name: a crash has closed them.
     pub(super) fn forget_nameless(&mut self) {
-        let named: std::collections::BTreeSet<_> = self.names.values().copied().collect();
+        let named: BTreeSet<_> = self.names.values().copied().collect();
         self.contents.retain(|inode, _| named.contains(inode));
     }
 }
