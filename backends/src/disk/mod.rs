@@ -13,6 +13,8 @@ mod recover;
 mod shelf;
 mod snapshots;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 pub use backend::{DiskBackend, OpenError};
 pub use options::{DiskOptions, Level};

@@ -132,7 +132,7 @@ pub(super) fn recover(core: &Core, shelf: &Shelf, storage: Uuid, mends: bool) ->
                     remove(files, file)?;
                 }
             }
-            Name::Temporary | Name::Spare(_) if mends => remove(files, file)?,
+            Name::Temporary if mends => remove(files, file)?,
             _ => {}
         }
     }

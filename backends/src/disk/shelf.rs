@@ -79,10 +79,6 @@ impl Shelf {
         }
     }
 
-    pub(super) fn about(&self, number: u64) -> Option<About> {
-        self.lock().by_number.get(&number).map(|book| book.about)
-    }
-
     pub(super) fn all(&self) -> Vec<(u64, About)> {
         self.lock().by_number.iter().map(|(number, book)| (*number, book.about)).collect()
     }

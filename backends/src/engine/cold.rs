@@ -9,9 +9,6 @@ use super::core::Core;
 use super::extent::Extent;
 use super::log::{Found, Log, Place};
 
-/// How often a read begins anew because what it wanted was moved meanwhile, before that is taken for damage.
-const ATTEMPTS: usize = 8;
-
 impl Log {
     /// See [`PartitionReader::read`](ottla_broker_core::log::PartitionReader::read).
     pub(crate) async fn read(
@@ -21,39 +18,43 @@ impl Log {
         until: Offset,
         max_bytes: usize,
     ) -> Result<Vec<Batch>, Error> {
-        let mut damage = None;
-        for _ in 0..ATTEMPTS {
+        let mut damage: Option<(Vec<Extent>, Error)> = None;
+        let mut found: Vec<Batch> = Vec::new();
+        let mut size = 0_usize;
+        loop {
             core.check_readable()?;
-            let (extents, bound) = match self.find(from, until, max_bytes)? {
-                Found::Here(batches) => return Ok(batches),
-                Found::There { extents, until } => (extents, until),
-            };
-            match self.batches(core, &extents).await? {
-                Ok(batches) => {
-                    let mut size = 0_usize;
-                    let wanted: Vec<_> = batches
-                        .into_iter()
-                        .skip_while(|batch| batch.next_offset() <= from)
-                        .take_while(|batch| {
-                            let is_first = size == 0;
-                            size = size.saturating_add(batch.size_in_bytes());
-                            batch.next_offset() <= bound && (is_first || size <= max_bytes)
-                        })
-                        .collect();
-                    // Nothing before the batches in memory: go on with those.
-                    if wanted.is_empty() && bound < until {
-                        from = from.max(bound);
+            let (batches, bound) = match self.find(from, until, max_bytes.saturating_sub(size))? {
+                Found::Here(batches) => (batches, until),
+                Found::There { extents, until: bound } => match self.batches(core, &extents).await? {
+                    Ok(batches) => (batches, bound),
+                    // Moved, and perhaps written over: the index says where it is now. If it says the same, it is damage.
+                    Err(error) if damage.as_ref().is_some_and(|(before, _)| *before == extents) => return Err(error),
+                    Err(error) => {
+                        damage = Some((extents, error));
                         continue;
                     }
-                    return Ok(wanted);
+                },
+            };
+            let before = from;
+            for batch in batches.into_iter().skip_while(|batch| batch.next_offset() <= before) {
+                let total = size.saturating_add(batch.size_in_bytes());
+                if batch.next_offset() > until || (!found.is_empty() && total > max_bytes) {
+                    return Ok(found);
                 }
-                // Moved, and perhaps written over: the index says where it is now. If it says the same, it is damage.
-                Err(error) if damage.as_ref().is_some_and(|(before, _)| *before == extents) => return Err(error),
-                Err(error) => damage = Some((extents, error)),
+                if batch.next_offset() > bound {
+                    break; // it is in memory
+                }
+                (size, from) = (total, batch.next_offset());
+                found.push(batch);
+            }
+            if bound >= until {
+                return Ok(found);
+            }
+            // What is on the medium goes on in memory.
+            if from == before {
+                from = bound;
             }
         }
-        let moved = || self.unavailable("was moved again and again while it was read");
-        Err(damage.map_or_else(moved, |(_, error)| error))
     }
 
     /// See [`PartitionReader::offset_for_timestamp`](ottla_broker_core::log::PartitionReader::offset_for_timestamp).

@@ -24,10 +24,6 @@ impl Index {
         self.extents.iter()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.extents.is_empty()
-    }
-
     /// One batch more, as an extent of its own; it joins the last one where it lies right behind it.
     pub(crate) fn push(&mut self, batch: Extent) {
         if let Some(last) = self.extents.back_mut()

@@ -260,13 +260,6 @@ impl Log {
         core.queue.submit(self, &mut state.slot, Op::Trim(before, base)).map(Some)
     }
 
-    /// What must be durable before the log's end can go elsewhere; `Ok(None)` if all of it is.
-    pub(crate) fn unsettled(&self, epoch: LeaderEpoch) -> Result<bool, Error> {
-        let state = self.lock();
-        self.check(&state, epoch)?;
-        Ok(state.bounds.durable_end < state.bounds.end)
-    }
-
     /// Makes it empty. `None` if an append came meanwhile: settle it first.
     pub(crate) fn reset(
         self: &Arc<Self>,

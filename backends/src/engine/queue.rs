@@ -169,9 +169,4 @@ impl Queue {
     pub(crate) fn drain(&self) -> Vec<Group> {
         self.lock().groups.drain(..).map(|(group, _)| group).collect()
     }
-
-    /// How many groups wait.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().groups.len()
-    }
 }

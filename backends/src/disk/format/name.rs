@@ -6,7 +6,6 @@ pub(crate) const LOCK_NAME: &str = "lock";
 const JOURNAL: &str = ".journal";
 const SEGMENT: &str = ".segment";
 const CHECKPOINT: &str = ".checkpoint";
-const SPARE: &str = ".spare";
 const TEMPORARY: &str = ".tmp";
 const DIGITS: usize = 20;
 
@@ -19,8 +18,6 @@ pub(crate) enum Name {
     Segment(u64),
     /// A checkpoint.
     Checkpoint(u64),
-    /// A file that waits to be used again.
-    Spare(u64),
     /// What was being written to become one of the others. It means nothing and may be deleted.
     Temporary,
     /// The lock.
@@ -50,7 +47,6 @@ impl Name {
             JOURNAL => Some(Self::Journal(number)),
             SEGMENT => Some(Self::Segment(number)),
             CHECKPOINT => Some(Self::Checkpoint(number)),
-            SPARE => Some(Self::Spare(number)),
             _ => None,
         }
     }
@@ -69,11 +65,6 @@ pub(crate) fn segment_name(number: u64) -> String {
 /// The name of a checkpoint.
 pub(crate) fn checkpoint_name(number: u64) -> String {
     format!("{number:020}{CHECKPOINT}")
-}
-
-/// The name of a file that waits to be used again.
-pub(crate) fn spare_name(number: u64) -> String {
-    format!("{number:020}{SPARE}")
 }
 
 /// The name under which what will be called `name` is written.

@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    Checkpoint, FILE_HEADER_BYTES, FileEntry, FileHeader, FileKind, LOCK_NAME, LogEntry, Name, checkpoint_name,
-    journal_name, segment_name, spare_name, temporary_name,
+    Checkpoint, FILE_HEADER_BYTES, FileEntry, FileHeader, FileKind, LOCK_NAME, Name, checkpoint_name, journal_name,
+    segment_name, temporary_name,
 };
 use crate::engine::chunk::Bad;
-use crate::engine::{Extent, Key, Space};
+use crate::engine::{Extent, Key, Saved, Space};
 
 const STORAGE: Uuid = Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
 const HEADER: FileHeader =
@@ -43,7 +43,7 @@ fn sample() -> Checkpoint {
         bytes: 700,
         max_timestamp: 5_000 + base,
     };
-    let log = |partition, extents| LogEntry {
+    let log = |partition, extents| Saved {
         key: key(partition),
         epoch: LeaderEpoch(4),
         start: Offset(3),
@@ -58,8 +58,8 @@ fn sample() -> Checkpoint {
         next_chunk: 77,
         next_file: 9,
         files: vec![
-            FileEntry { number: 2, kind: FileKind::Segment, bytes: 90_000, closed: true },
-            FileEntry { number: 8, kind: FileKind::Journal, bytes: 4096, closed: false },
+            FileEntry { number: 2, kind: FileKind::Segment, bytes: 90_000, closed: true, adopted: false },
+            FileEntry { number: 8, kind: FileKind::Journal, bytes: 4096, closed: false, adopted: false },
         ],
         logs: vec![log(0, vec![extent(0, 2, 4096), extent(10, 2, 4796), extent(30, 8, 4160)]), log(1, vec![])],
     }
@@ -86,9 +86,9 @@ fn extents() -> impl Strategy<Value = Vec<Extent>> {
     })
 }
 
-fn logs() -> impl Strategy<Value = LogEntry> {
+fn logs() -> impl Strategy<Value = Saved> {
     (keys(), any::<i32>(), any::<[i64; 3]>(), vec(any::<u8>(), 0..30), extents()).prop_map(
-        |(key, epoch, [start, end, base], state, extents)| LogEntry {
+        |(key, epoch, [start, end, base], state, extents)| Saved {
             key,
             epoch: LeaderEpoch(epoch),
             start: Offset(start),
@@ -105,12 +105,8 @@ fn kinds() -> impl Strategy<Value = FileKind> {
 
 fn checkpoints() -> impl Strategy<Value = Checkpoint> {
     let files = vec(
-        (any::<u64>(), kinds(), any::<u64>(), any::<bool>()).prop_map(|(number, kind, bytes, closed)| FileEntry {
-            number,
-            kind,
-            bytes,
-            closed,
-        }),
+        (any::<u64>(), kinds(), any::<u64>(), any::<[bool; 2]>())
+            .prop_map(|(number, kind, bytes, [closed, adopted])| FileEntry { number, kind, bytes, closed, adopted }),
         0..6,
     );
     (any::<u128>(), any::<[u64; 3]>(), any::<bool>(), files, vec(logs(), 0..5)).prop_map(
@@ -128,9 +124,9 @@ fn checkpoints() -> impl Strategy<Value = Checkpoint> {
 
 /// Bytes that a decoded checkpoint holds.
 fn held(checkpoint: &Checkpoint) -> usize {
-    let log = |log: &LogEntry| log.base.state.len() + log.extents.capacity() * size_of::<Extent>();
+    let log = |log: &Saved| log.base.state.len() + log.extents.capacity() * size_of::<Extent>();
     checkpoint.files.capacity() * size_of::<FileEntry>()
-        + checkpoint.logs.capacity() * size_of::<LogEntry>()
+        + checkpoint.logs.capacity() * size_of::<Saved>()
         + checkpoint.logs.iter().map(log).sum::<usize>()
 }
 
@@ -185,7 +181,6 @@ fn names_are_read_as_they_are_made() {
             (journal_name(number), Name::Journal(number)),
             (segment_name(number), Name::Segment(number)),
             (checkpoint_name(number), Name::Checkpoint(number)),
-            (spare_name(number), Name::Spare(number)),
         ];
         for (name, meaning) in names {
             assert_eq!(Name::parse(&name), meaning, "{name}");
@@ -287,7 +282,7 @@ fn a_large_index_is_small() {
             bytes: 65_536,
             max_timestamp: 1_767_225_600_000 + i64::try_from(turn * 60_000).unwrap(),
         });
-        LogEntry {
+        Saved {
             key: key(i32::try_from(log).unwrap()),
             epoch: LeaderEpoch(1),
             start: Offset(0),
