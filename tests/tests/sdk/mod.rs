@@ -135,3 +135,4 @@ macro_rules! on {
 }
 
 on!(memory, crate::sdk::backends::Memory);
+on!(disk, crate::sdk::backends::Disk);
