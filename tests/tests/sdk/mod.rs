@@ -9,6 +9,7 @@ mod groups;
 mod lifecycle;
 mod records;
 mod settings;
+mod shared_disk;
 mod shared_memory;
 
 use std::time::Duration;
