@@ -86,7 +86,7 @@ pub(crate) async fn open(
     }
 }
 
-#[cfg_attr(not(any(feature = "disk", feature = "memory")), expect(unused_variables, reason = "nothing can be opened"))]
+#[cfg_attr(not(feature = "disk"), expect(unused_variables, reason = "only a disk has settings"))]
 async fn open_url(
     url: &Url,
     entries: &BTreeMap<String, String>,
