@@ -8,8 +8,8 @@
 //! ```text
 //!   producers ─┐                                        ┌─ crash, restart, second broker
 //!   readers   ─┼─► seam: lost, late, moved ─► broker ─► │  storage: full, failing, rotting, poisoned
-//!   members   ─┘         ▲                              └─ metadata: failing, lost answers
-//!                        └──── nemesis, by the seed
+//!   members   ─┤         ▲                              └─ metadata: failing, lost answers
+//!   consumers ─┘         └──── nemesis, by the seed
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -19,19 +19,26 @@
     reason = "the simulation is a test: a panic is a verdict on the seed"
 )]
 
+mod cast;
 mod chance;
+mod consumed;
+mod consumers;
 mod groups;
+mod growth;
+mod hearing;
 mod history;
 mod members;
 mod monitor;
 mod nemesis;
 mod panics;
 mod plan;
+mod process;
 mod producers;
 mod readers;
 mod run;
 mod scratch;
 mod stats;
+mod watching;
 
 pub use run::{Outcome, run_seed};
 pub use stats::{REQUIRED, Stats};

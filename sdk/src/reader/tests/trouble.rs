@@ -127,3 +127,33 @@ async fn a_deleted_topic_is_told_once() {
         assert!(reader.try_next().unwrap().is_none());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_look_up_that_failed_is_tried_again() {
+    let one: &[i64] = &[1];
+    let fake = Fake::new(&[one; 6]);
+    for partition in 0..6 {
+        let times = 1 + partition as usize % 3;
+        let refusals = std::iter::repeat_n(ErrorCode::NotLeaderOrFollower, times).collect();
+        fake.lock().lookup_refusals.insert(partition, refusals);
+    }
+    let client = fake.client().await;
+    // Each has a time of its own at which it may be asked about again. Nothing else wakes a reader that ends.
+    let build = client.reader().topic("t").to_end().build();
+    let build = tokio::time::timeout(Duration::from_secs(30), build);
+    let mut reader = build.await.expect("a partition is asked about no more").unwrap();
+    assert!(fake.lock().lookup_refusals.values().all(|left| left.is_empty()));
+    assert_eq!(rest(&mut reader, 6).await, [[0]; 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_fetched_before_all_places_are_known_is_handed_over() {
+    let fake = Fake::new(&[&[3, 2], &[1]]);
+    // While it is asked about again, the other is read.
+    fake.lock().lookup_refusals.insert(1, [ErrorCode::NotLeaderOrFollower; 3].into());
+    let client = fake.client().await;
+    let mut reader = client.reader().topic("t").to_end().build().await.unwrap();
+    assert!(fake.lock().fetches >= 1 && reader.buffered_bytes() > 0, "nothing came early");
+    assert_eq!(rest(&mut reader, 2).await, [vec![0, 1, 2, 3, 4], vec![0]]);
+    assert_eq!(reader.buffered_bytes(), 0, "its room came back");
+}
