@@ -44,4 +44,5 @@ pub use run::{Outcome, run_seed};
 pub use stats::{REQUIRED, Stats};
 
 /// Seeds that once found something: run first, for ever.
-pub const REGRESSIONS: &[u64] = &[3, 13, 18, 85, 112, 205, 277, 378];
+pub const REGRESSIONS: &[u64] =
+    &[3, 13, 18, 85, 112, 205, 252, 277, 285, 378, 1382, 2486, 3291, 4217, 4434, 8170, 8886];

@@ -75,10 +75,14 @@ pub(super) fn of_producer(base: i64, count: i64, transaction: Option<i64>) -> Ba
 
 /// The same batch with one bit of its last record changed.
 pub(super) fn damaged(batch: &Batch) -> Batch {
-    let mut bytes = batch.to_bytes().to_vec();
     // The last byte is the last record's header count; the one before, the end of its value.
-    let at = bytes.len() - 2;
-    bytes[at] ^= 1;
+    damaged_at(batch, batch.size_in_bytes() - 2, 1)
+}
+
+/// The same batch with these bits of a byte changed.
+pub(super) fn damaged_at(batch: &Batch, at: usize, bits: u8) -> Batch {
+    let mut bytes = batch.to_bytes().to_vec();
+    bytes[at] ^= bits;
     Batch::parse(Bytes::from(bytes)).unwrap()
 }
 
