@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -140,6 +141,7 @@ impl Engine {
         segment.flush()?;
         file.sync()?;
         files.sync_names()?;
+        self.counts.compacted_bytes.fetch_add(segment.position, Ordering::Relaxed);
         let about = About { kind: FileKind::Segment, bytes: segment.position, closed: true, adopted: false };
         self.shelf.add(number, about, Some(file));
         for (which, index) in segment.moved {

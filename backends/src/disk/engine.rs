@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use ottla_broker_core::log::{Error, ErrorKind};
 
+use super::counts::Counts;
 use super::files::File;
 use super::format::{Checkpoint, FileEntry, FileKind, checkpoint_name, journal_name};
 use super::journal::{Current, Journal, Plan};
@@ -36,6 +37,7 @@ pub(super) struct Engine {
     changed: Condvar,
     /// The background wants the lock between two groups.
     wanted: AtomicBool,
+    pub(super) counts: Counts,
 }
 
 #[derive(Debug)]
@@ -88,7 +90,7 @@ impl Engine {
             ended: false,
         };
         let (changed, wanted) = (Condvar::new(), AtomicBool::new(false));
-        Self { core, shelf, options, state: Mutex::new(state), changed, wanted }
+        Self { core, shelf, options, state: Mutex::new(state), changed, wanted, counts: Counts::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -187,6 +189,7 @@ impl Engine {
         let written = state.journal.write(&group, &plan).and_then(|applied| {
             if self.options.level == Level::Fsync {
                 state.journal.sync()?;
+                self.counts.syncs.fetch_add(1, Ordering::Relaxed);
             }
             Ok(applied)
         });
@@ -212,6 +215,8 @@ impl Engine {
             self.shelf.update(number, |about| about.bytes = bytes);
         }
         state.since_checkpoint += plan.bytes();
+        self.counts.groups.fetch_add(1, Ordering::Relaxed);
+        self.counts.journal_bytes.fetch_add(plan.bytes(), Ordering::Relaxed);
         for (part, changes) in group.parts.iter().zip(applied) {
             part.log.apply(&self.core, changes);
         }
@@ -385,6 +390,8 @@ impl Engine {
         self.changed.notify_all();
         let taken = taken?;
         self.save(&taken)?;
+        self.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
+        self.counts.checkpoint_bytes.fetch_add(taken.bytes.len() as u64, Ordering::Relaxed);
         let mut state = self.lock();
         for (number, about) in taken.dead {
             self.shelf.drop_file(number);

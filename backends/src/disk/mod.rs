@@ -3,6 +3,7 @@
 mod backend;
 mod checkpoints;
 mod compact;
+mod counts;
 mod engine;
 mod files;
 mod format;
@@ -17,5 +18,6 @@ mod storage;
 mod tests;
 
 pub use backend::{DiskBackend, OpenError};
+pub use counts::DiskStats;
 pub use options::{DiskOptions, Level};
 pub use storage::DiskStorage;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -22,6 +23,9 @@ pub(super) struct Shelf {
     pub(super) files: Arc<dyn Files>,
     pool: Arc<Pool>,
     books: Mutex<Books>,
+    /// Reads for readers, and their bytes.
+    pub(super) reads: AtomicU64,
+    pub(super) read_bytes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +63,8 @@ pub(super) fn name(number: u64, kind: FileKind) -> String {
 
 impl Shelf {
     pub(super) fn new(files: Arc<dyn Files>, pool: Arc<Pool>) -> Self {
-        Self { files, pool, books: Mutex::default() }
+        let (reads, read_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { files, pool, books: Mutex::default(), reads, read_bytes }
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
@@ -136,6 +141,8 @@ impl Medium for Shelf {
             Error::new(ErrorKind::Unavailable, message).with_source(error)
         };
         let Some(file) = self.open(number).map_err(failed)? else { return Ok(None) };
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.read_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let answer = self.pool.run(move || read(&*file, position, bytes));
         let answer = answer.await.map_err(|_| Error::new(ErrorKind::Closed, "the storage is closed: open it anew"))?;
         answer.map(Some).map_err(failed)

@@ -12,6 +12,7 @@ use ottla_broker_core::{LeaderEpoch, PartitionId};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::counts::DiskStats;
 use super::engine::Engine;
 use super::files::{Files, Lock};
 use super::journal::Journal;
@@ -106,10 +107,21 @@ impl DiskStorage {
         Ok(Self { core, engine, pool, threads: Mutex::new(threads), closed: AtomicBool::new(false) })
     }
 
-    /// Bytes of the newest batches that are held in memory.
+    /// What it has done since it was opened.
     #[must_use]
-    pub fn tail_bytes(&self) -> usize {
-        self.core.tail.used()
+    pub fn stats(&self) -> DiskStats {
+        let counts = &self.engine.counts;
+        DiskStats {
+            groups: counts.groups.load(Ordering::Relaxed),
+            syncs: counts.syncs.load(Ordering::Relaxed),
+            journal_bytes: counts.journal_bytes.load(Ordering::Relaxed),
+            compacted_bytes: counts.compacted_bytes.load(Ordering::Relaxed),
+            checkpoints: counts.checkpoints.load(Ordering::Relaxed),
+            checkpoint_bytes: counts.checkpoint_bytes.load(Ordering::Relaxed),
+            reads: self.engine.shelf.reads.load(Ordering::Relaxed),
+            read_bytes: self.engine.shelf.read_bytes.load(Ordering::Relaxed),
+            tail_bytes: self.core.tail.used(),
+        }
     }
 
     /// Does on the calling thread what the threads would do; says whether anything was written.
