@@ -7,7 +7,7 @@ use ottla_broker_core::Offset;
 use super::extent::Extent;
 
 /// Beyond this an extent takes no further batch: a look-up reads at most about so much in vain.
-const EXTENT_BYTES: u32 = 64 << 10;
+pub(super) const EXTENT_BYTES: u32 = 64 << 10;
 
 /// The extents of one log, in order of their offsets, which never overlap.
 #[derive(Clone, Debug, Default)]

@@ -13,7 +13,7 @@ use ottla_broker_core::{LeaderEpoch, Offset};
 
 use super::core::Core;
 use super::extent::Extent;
-use super::index::Index;
+use super::index::{EXTENT_BYTES, Index};
 use super::key::Key;
 use super::queue::{Op, Slot};
 use super::tail::cost;
@@ -439,12 +439,15 @@ impl Log {
         let mut bytes = 0_usize;
         // The index also knows what is in memory; only what lies before that is read from the medium.
         for extent in state.index.from(from).take_while(|extent| from < tail && extent.base < tail.min(until)) {
-            // One more than fits: how much of the first is before `from` is known only when it is read.
-            if !extents.is_empty() && bytes > max_bytes {
+            // Of a small one more than fits: how much of it fits is known only when it is read.
+            let size = extent.bytes as usize;
+            let is_large = extent.bytes > EXTENT_BYTES;
+            if !extents.is_empty() && (bytes >= max_bytes || is_large && bytes.saturating_add(size) > max_bytes) {
                 break;
             }
-            if !extents.is_empty() {
-                bytes = bytes.saturating_add(extent.bytes as usize);
+            // What lies before `from` does not count.
+            if extent.base >= from || is_large {
+                bytes = bytes.saturating_add(size);
             }
             extents.push(*extent);
         }
