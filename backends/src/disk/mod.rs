@@ -1,6 +1,7 @@
 //! A directory of the local disk, durable by default.
 
 mod backend;
+pub mod check;
 mod checkpoints;
 mod compact;
 mod engine;
@@ -17,5 +18,6 @@ mod storage;
 mod tests;
 
 pub use backend::{DiskBackend, OpenError};
+pub use check::check;
 pub use options::{DiskOptions, Level};
 pub use storage::DiskStorage;
