@@ -53,7 +53,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn directory(directory: &Path, error: &io::Error) -> Self {
+    pub(super) fn directory(directory: &Path, error: &io::Error) -> Self {
         Self::Directory { directory: directory.to_owned(), reason: error.to_string() }
     }
 }

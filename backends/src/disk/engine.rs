@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ottla_broker_core::log::{Error, ErrorKind};
+use ottla_broker_core::planted::is_planted;
 
 use super::counts::Counts;
 use super::files::File;
@@ -385,7 +386,8 @@ impl Engine {
         self.wanted.store(true, Ordering::Release);
         let mut state = self.lock();
         self.wanted.store(false, Ordering::Release);
-        let taken = self.take(&mut state, clean);
+        let synced = self.settle(&mut state);
+        let taken = synced.and_then(|()| self.take(&mut state, clean));
         drop(state);
         self.changed.notify_all();
         let taken = taken?;
@@ -416,9 +418,21 @@ impl Engine {
             .is_ok_and(|size| size == self.options.file_bytes)
     }
 
+    /// Has all that was applied durable, or never again: a sync that failed may seem to succeed when it is asked anew.
+    fn settle(&self, state: &mut State) -> io::Result<()> {
+        if let Some(error) = self.core.queue.ended().filter(|error| error.kind() == ErrorKind::Poisoned) {
+            return Err(io::Error::other(error));
+        }
+        state.journal.sync().inspect_err(|error| {
+            if !is_planted("checkpoint-syncs-again") {
+                let message = format!("the journal could not be synced: {error}: open the storage anew");
+                self.core.poison(&Error::new(ErrorKind::Poisoned, message));
+            }
+        })
+    }
+
     /// The state between two groups.
     fn take(&self, state: &mut State, clean: bool) -> io::Result<Taken> {
-        state.journal.sync()?;
         let saved: Vec<_> = self.core.logs().iter().map(|log| log.saved()).collect();
         let used: BTreeSet<u64> = saved.iter().flat_map(|log| &log.extents).map(|extent| extent.file).collect();
         let (alive, dead): (Vec<_>, Vec<_>) =

@@ -1,6 +1,7 @@
 //! A directory of the local disk, durable by default.
 
 mod backend;
+pub mod check;
 mod checkpoints;
 mod compact;
 mod counts;
@@ -19,5 +20,6 @@ mod tests;
 
 pub use backend::{DiskBackend, OpenError};
 pub use counts::DiskStats;
+pub use check::check;
 pub use options::{DiskOptions, Level};
 pub use storage::DiskStorage;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use ottla_broker_core::log::{Error, ErrorKind};
+use ottla_broker_core::planted::is_planted;
 
 use super::files::{File, Files};
 use super::format::{FileKind, journal_name, segment_name};
@@ -54,6 +55,19 @@ pub(super) struct About {
     pub(super) adopted: bool,
 }
 
+impl Books {
+    /// Lets go of handles that were not used for the longest time, down to what may be open.
+    fn shut(&mut self) {
+        while self.open > MOST_OPEN && !is_planted("handles-unbounded") {
+            let oldest = self.by_number.values_mut().filter(|book| book.handle.is_some() && book.about.closed);
+            // What is written is open in any case: there are two such files at most.
+            let Some(book) = oldest.min_by_key(|book| book.used_at) else { return };
+            book.handle = None;
+            self.open -= 1;
+        }
+    }
+}
+
 pub(super) fn name(number: u64, kind: FileKind) -> String {
     match kind {
         FileKind::Journal => journal_name(number),
@@ -74,8 +88,12 @@ impl Shelf {
     pub(super) fn add(&self, number: u64, about: About, handle: Option<Arc<dyn File>>) {
         let mut books = self.lock();
         books.open += usize::from(handle.is_some());
+        books.clock += 1;
         let used_at = books.clock;
-        books.by_number.insert(number, Book { about, handle, used_at });
+        if books.by_number.insert(number, Book { about, handle, used_at }).is_some_and(|book| book.handle.is_some()) {
+            books.open -= 1;
+        }
+        books.shut();
     }
 
     pub(super) fn update(&self, number: u64, change: impl FnOnce(&mut About)) {
@@ -109,13 +127,7 @@ impl Shelf {
         let handle = self.files.open(&name(number, book.about.kind), false)?;
         book.handle = Some(Arc::clone(&handle));
         books.open += 1;
-        if books.open > MOST_OPEN {
-            let oldest = books.by_number.iter_mut().filter(|(_, book)| book.handle.is_some() && book.about.closed);
-            if let Some((_, book)) = oldest.min_by_key(|(_, book)| book.used_at) {
-                book.handle = None;
-                books.open -= 1;
-            }
-        }
+        books.shut();
         Ok(Some(handle))
     }
 
@@ -148,3 +160,6 @@ impl Medium for Shelf {
         answer.map(Some).map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests;

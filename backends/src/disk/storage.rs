@@ -134,6 +134,12 @@ impl DiskStorage {
         any
     }
 
+    /// What the tests of the parts work on.
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> (&Arc<Core>, &Arc<Engine>) {
+        (&self.core, &self.engine)
+    }
+
     /// A log of the engine's own.
     pub(super) fn own_log(&self, key: Key, create: bool) -> Result<Option<Arc<dyn PartitionLog>>, Error> {
         self.core.check()?;

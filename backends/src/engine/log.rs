@@ -18,6 +18,11 @@ use super::key::Key;
 use super::queue::{Op, Slot};
 use super::tail::cost;
 
+mod moved;
+pub(crate) use moved::Stretches;
+#[cfg(test)]
+mod tests;
+
 /// A log, whoever has it open. Its lock is never held over an await; the queue's lock is taken beneath it.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -32,6 +37,8 @@ struct State {
     epoch: LeaderEpoch,
     writer: Writer,
     bounds: Bounds,
+    /// Where the log begins and ends as of what was applied: a truncation or a reset that waits shows in `bounds` already.
+    applied: (Offset, Offset),
     base: TrimBase,
     /// What is durable.
     index: Index,
@@ -125,6 +132,7 @@ impl Log {
                 epoch: saved.epoch,
                 writer: Writer::Closed,
                 bounds,
+                applied: (saved.start, saved.end),
                 base: saved.base,
                 index: Index::from_extents(saved.extents),
                 tail: VecDeque::new(),
@@ -140,8 +148,8 @@ impl Log {
         Saved {
             key: self.key,
             epoch: state.epoch,
-            start: state.bounds.start,
-            end: state.bounds.durable_end,
+            start: state.applied.0,
+            end: state.applied.1,
             base: state.base.clone(),
             extents: state.index.extents().copied().collect(),
         }
@@ -334,11 +342,16 @@ impl Log {
     /// What was submitted and is not durable was not written, and never will be.
     pub(crate) fn fail(&self, core: &Core, error: &Error) {
         let mut state = self.lock();
-        let durable_end = state.bounds.durable_end;
+        let (start, durable_end) = state.applied;
+        if state.bounds.durable_end != durable_end || state.bounds.start != start {
+            // A truncation or a reset is not to be. What it took out of memory is on the medium, with all before it.
+            core.tail.give_back(state.tail.drain(..).map(|batch| cost(&batch)).sum());
+            state.rewrites += 1;
+        }
         while let Some(batch) = state.tail.pop_back_if(|batch| batch.base_offset() >= durable_end) {
             core.tail.give_back(cost(&batch));
         }
-        state.bounds.end = durable_end;
+        state.bounds = Bounds { start, durable_end, end: durable_end };
         if !matches!(state.writer, Writer::Removed) {
             state.writer = Writer::Failed(error.clone());
         }
@@ -363,6 +376,7 @@ impl Log {
                     state.index.push(extent);
                     state.bounds.durable_end = state.bounds.durable_end.max(extent.next);
                     state.bounds.end = state.bounds.end.max(extent.next);
+                    state.applied.1 = state.applied.1.max(extent.next);
                 }
                 Applied::Open(epoch) => state.epoch = state.epoch.max(epoch),
                 Applied::Trim(start, base) if start > state.bounds.start => {
@@ -370,12 +384,14 @@ impl Log {
                     while let Some(batch) = state.tail.pop_front_if(|batch| batch.next_offset() <= start) {
                         core.tail.give_back(cost(&batch));
                     }
-                    (state.bounds.start, state.base) = (start, base);
+                    (state.bounds.start, state.applied.0, state.base) = (start, start, base);
                 }
                 Applied::Trim(..) => {}
                 Applied::Reset(at, base) => {
                     state.index.clear();
                     state.base = base;
+                    state.applied = (at, at);
+                    state.rewrites += 1;
                     state.bounds.start = at;
                     state.bounds.durable_end = at;
                     if state.tail.is_empty() {
@@ -386,6 +402,9 @@ impl Log {
                     state.index.truncate(end);
                     // A batch that straddles the start went as a whole.
                     state.index.trim(state.bounds.start);
+                    state.applied.1 = end;
+                    // Once more: whoever asked between the submission and now saw the index of before.
+                    state.rewrites += 1;
                     state.bounds.durable_end = end;
                     if state.tail.back().is_none_or(|last| last.next_offset() <= end) {
                         state.bounds.end = end;
@@ -398,21 +417,6 @@ impl Log {
             }
         }
         self.publish(state);
-    }
-
-    /// Forgets durable batches up to `through` that are in memory; says how much room that gave.
-    pub(crate) fn evict(&self, through: Offset) -> usize {
-        let mut state = self.lock();
-        let through = through.min(state.bounds.durable_end);
-        let mut freed = 0;
-        while let Some(batch) = state.tail.pop_front_if(|batch| batch.next_offset() <= through) {
-            freed += cost(&batch);
-        }
-        if state.tail.len() < state.tail.capacity() / 4 {
-            let keep = state.tail.len() * 2;
-            state.tail.shrink_to(keep);
-        }
-        freed
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
@@ -479,29 +483,5 @@ impl Log {
         let state = self.lock();
         self.check_reader(&state)?;
         Ok(state.place(state.index.from(from).next(), |batch| batch.next_offset() > from))
-    }
-
-    /// The files that hold its batches, some perhaps more than once.
-    pub(crate) fn files(&self) -> Vec<u64> {
-        let mut files: Vec<_> = self.lock().index.extents().map(|extent| extent.file).collect();
-        files.dedup();
-        files
-    }
-
-    /// A number that changes when offsets come to name other batches, and the extents that lie in some files.
-    pub(crate) fn extents_in(&self, is_in: impl Fn(u64) -> bool) -> (u64, Vec<Extent>) {
-        let state = self.lock();
-        (state.rewrites, state.index.extents().filter(|extent| is_in(extent.file)).copied().collect())
-    }
-
-    /// Its batches were moved; false if the log was rewritten meanwhile, and they stay where they were.
-    pub(crate) fn moved(&self, rewrites: u64, extents: Vec<Extent>, is_victim: impl Fn(u64) -> bool) -> bool {
-        let mut state = self.lock();
-        if state.rewrites != rewrites {
-            return false;
-        }
-        let start = state.bounds.start;
-        state.index.replace(extents, is_victim, start);
-        true
     }
 }
