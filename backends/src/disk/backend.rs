@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{Backend, Error, ErrorKind, MetadataLog, PartitionLog, SnapshotStore};
 use ottla_broker_core::{PartitionId, TopicId};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::files::{Lock, LockError, RealFiles};
@@ -35,12 +36,12 @@ pub enum OpenError {
         reason: String,
     },
     /// The directory cannot be made, read or written.
-    #[error("{} cannot be used: {reason}", .directory.display())]
+    #[error("{} cannot be used: {source}", .directory.display())]
     Directory {
         /// The directory.
         directory: PathBuf,
-        /// Why.
-        reason: String,
+        /// Why: the operating system's error.
+        source: Arc<io::Error>,
     },
     /// What is in the directory cannot be used as it is.
     #[error("the log in {} cannot be opened: {source}", .directory.display())]
@@ -53,8 +54,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    pub(super) fn directory(directory: &Path, error: &io::Error) -> Self {
-        Self::Directory { directory: directory.to_owned(), reason: error.to_string() }
+    pub(super) fn directory(directory: &Path, error: io::Error) -> Self {
+        Self::Directory { directory: directory.to_owned(), source: Arc::new(error) }
     }
 }
 
@@ -67,14 +68,57 @@ impl DiskBackend {
     /// # Errors
     /// [`OpenError`]. A damaged log is not changed.
     pub async fn open(directory: impl AsRef<Path>, options: DiskOptions, env: &Env) -> Result<Self, OpenError> {
+        Self::open_as(directory.as_ref(), options, env, None).await
+    }
+
+    /// As [`open`](Self::open), for who opens the same directory again and does not want to meet itself: `hold` is
+    /// dropped when the directory is free again, or was never taken, even if this future was dropped in the midst.
+    /// In return, dropping the backend does not wait for a write that is under way.
+    ///
+    /// # Errors
+    /// [`OpenError`]. A damaged log is not changed.
+    pub async fn open_held(
+        directory: impl AsRef<Path>,
+        options: DiskOptions,
+        env: &Env,
+        hold: watch::Sender<()>,
+    ) -> Result<Self, OpenError> {
+        Self::open_as(directory.as_ref(), options, env, Some(hold)).await
+    }
+
+    /// The directory's real path, without links and dots: two that name one directory have the same. Makes the
+    /// directory where there is none.
+    ///
+    /// # Errors
+    /// [`OpenError::Directory`]: there is something else, or it cannot be made.
+    pub async fn locate(directory: impl AsRef<Path>) -> Result<PathBuf, OpenError> {
         let directory = directory.as_ref().to_owned();
+        let place = directory.clone();
+        let located = off_runtime("ottla-locate", move || {
+            let real = RealFiles::open(&place).and_then(|_| place.canonicalize());
+            real.map_err(|error| OpenError::directory(&place, error))
+        });
+        located.await.map_err(|source| OpenError::Log { directory, source })?
+    }
+
+    async fn open_as(
+        directory: &Path,
+        options: DiskOptions,
+        env: &Env,
+        hold: Option<watch::Sender<()>>,
+    ) -> Result<Self, OpenError> {
+        let directory = directory.to_owned();
         let (name, place) = (env.uuid(), directory.clone());
         let opened = off_runtime("ottla-open", move || {
-            let files = RealFiles::open(&place).map_err(|error| OpenError::directory(&place, &error))?;
+            let files = RealFiles::open(&place).map_err(|error| OpenError::directory(&place, error))?;
             let lock = Lock::exclusive(&place).map_err(|error| match error {
                 LockError::Held { .. } => OpenError::InUse { reason: error.to_string() },
-                LockError::Io { source, .. } => OpenError::directory(&place, &source),
+                LockError::Io { source, .. } => OpenError::directory(&place, source),
             })?;
+            let lock = match hold {
+                Some(hold) => lock.tell(hold),
+                None => lock,
+            };
             DiskStorage::open(Arc::new(files), options, name, Some(lock), Runner::Threads)
                 .map_err(|source| OpenError::Log { directory: place, source })
         });

@@ -29,7 +29,8 @@ const READERS: usize = 2;
 ///
 /// Two threads work for it, whatever the number of partitions: one writes and syncs, the other prepares files,
 /// compacts and takes checkpoints; two more read what is not in memory, once somebody asks for that. All of them end
-/// with [`LogStorage::close`], or when this is dropped, which waits for a write that is under way.
+/// with [`LogStorage::close`], or when this is dropped, which waits for a write that is under way (unless
+/// [`DiskBackend::open_held`](super::DiskBackend::open_held) opened it).
 #[derive(Debug)]
 pub struct DiskStorage {
     core: Arc<Core>,
@@ -38,6 +39,9 @@ pub struct DiskStorage {
     threads: Mutex<Threads>,
     closed: AtomicBool,
 }
+
+/// The end of a storage, to be run once.
+type Finish = Box<dyn FnOnce() + Send>;
 
 #[derive(Debug, Default)]
 struct Threads {
@@ -289,9 +293,23 @@ impl Drop for DiskStorage {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.core.end(Core::closed());
             let threads = self.take_threads();
-            // What was acknowledged is in the journal; the next opening reads it from there.
-            if let Err(error) = Self::finish(&self.core, &self.engine, &self.pool, threads, false) {
-                tracing::warn!(%error, "the storage was dropped");
+            let (core, engine, pool) = (Arc::clone(&self.core), Arc::clone(&self.engine), Arc::clone(&self.pool));
+            let waited_for = threads.lock.as_ref().is_some_and(Lock::tells);
+            let finish: Finish = Box::new(move || {
+                // What was acknowledged is in the journal; the next opening reads it from there.
+                if let Err(error) = Self::finish(&core, &engine, &pool, threads, false) {
+                    tracing::warn!(%error, "the storage was dropped");
+                }
+            });
+            // Where no thread can be had it is done here: the lock must not go before the writer.
+            let work = Arc::new(Mutex::new(Some(finish)));
+            let run = |work: &Mutex<Option<_>>| {
+                let finish = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+                finish.into_iter().for_each(|finish: Finish| finish());
+            };
+            let theirs = Arc::clone(&work);
+            if !waited_for || start("ottla-drop", move || run(&theirs)).is_err() {
+                run(&work);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use ottla_broker_core::planted::is_planted;
+use tokio::sync::watch;
 
 use crate::disk::format::LOCK_NAME as NAME;
 
@@ -16,7 +17,9 @@ use crate::disk::format::LOCK_NAME as NAME;
 #[derive(Debug)]
 #[must_use = "the directory is free again when this is dropped"]
 pub(crate) struct Lock {
+    /// Before `hold`: fields are dropped in this order.
     _file: fs::File,
+    hold: Option<watch::Sender<()>>,
 }
 
 /// Why a directory could not be locked.
@@ -57,7 +60,17 @@ impl Lock {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         sign(&mut file).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, hold: None })
+    }
+
+    /// Drops `hold` when the directory is free again, so that somebody can wait for that.
+    pub(crate) fn tell(self, hold: watch::Sender<()>) -> Self {
+        Self { hold: Some(hold), ..self }
+    }
+
+    /// Whether somebody is told when the directory is free again.
+    pub(crate) fn tells(&self) -> bool {
+        self.hold.is_some()
     }
 
     /// Takes a directory for checking: others may check it too, but nobody may write. Writes nothing, and so
@@ -74,7 +87,7 @@ impl Lock {
             Err(source) => return Err(failed(source)),
         };
         match file.try_lock_shared() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { _file: file, hold: None })),
             Err(TryLockError::WouldBlock) => Err(held(directory, &mut file)),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
