@@ -246,10 +246,11 @@ impl Engine {
             self.changed.notify_all();
             state = self.wait(state);
         }
-        let large = plan.room() > self.options.file_bytes;
+        let room = plan.room(state.journal.reserve);
+        let large = room > self.options.file_bytes;
         let next = match state.next.take().filter(|_| !large) {
             Some(next) => Ok(next),
-            None => self.make_file(&mut state, plan.room().max(self.options.file_bytes)),
+            None => self.make_file(&mut state, room.max(self.options.file_bytes)),
         };
         match next {
             Ok(next) => {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::engine::Engine;
 use super::files::{Files, Lock};
-use super::journal::Journal;
+use super::journal::{Journal, reserve};
 use super::options::DiskOptions;
 use super::pool::Pool;
 use super::recover::recover;
@@ -78,6 +78,7 @@ impl DiskStorage {
             incarnation: found.incarnation + 1,
             next_chunk: found.next_chunk,
             durable: found.next_chunk,
+            reserve: reserve(options.file_bytes),
             current: None,
         };
         let engine = Engine::new(Arc::clone(&core), shelf, options, journal, found.next_file, found.next_checkpoint);
@@ -120,6 +121,24 @@ impl DiskStorage {
             tracing::warn!(%error, "the background work of the storage failed");
         }
         any
+    }
+
+    /// Writes what waits, and nothing else.
+    #[cfg(test)]
+    pub(super) fn write_now(&self) -> bool {
+        self.engine.write_pending()
+    }
+
+    /// One round of background work, which must succeed.
+    #[cfg(test)]
+    pub(super) fn tend_now(&self) {
+        self.engine.tend().unwrap();
+    }
+
+    /// The epoch that a log was opened at last.
+    #[cfg(test)]
+    pub(super) fn epoch_of(&self, key: Key) -> LeaderEpoch {
+        self.core.get(key).map_or(LeaderEpoch::NONE, |log| log.saved().epoch)
     }
 
     /// A log of the engine's own.

@@ -1,5 +1,6 @@
 //! The disk backend as the suites see it, on real files and on files that can crash.
 
+mod crash;
 mod subject;
 
 use subject::{Real, Simulated};
