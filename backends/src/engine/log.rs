@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ottla_broker_core::log::{Bounds, BoundsCell, Error, ErrorKind, Ticket, TrimBase};
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::Batch;
 use ottla_broker_core::{LeaderEpoch, Offset};
 
@@ -31,8 +32,15 @@ struct State {
     /// The newest epoch that it was opened at. It outlives the handles.
     epoch: LeaderEpoch,
     writer: Writer,
+    /// As callers see them: a reset and a truncation count as soon as they are submitted.
     bounds: Bounds,
+    /// As of what was applied, like `base` and `index`: this is what a restart may find.
+    kept: Kept,
     base: TrimBase,
+    /// How far trims were submitted that are not applied: nothing may be truncated below.
+    trimming: Offset,
+    /// Resets that were submitted and are not applied: what comes before them shows no more.
+    resets: u32,
     /// What is durable.
     index: Index,
     /// The newest batches, without a gap in the log's order up to its end. All that is not durable is here.
@@ -40,6 +48,14 @@ struct State {
     slot: Slot,
     /// Grows whenever offsets may come to name other batches than before, or none.
     rewrites: u64,
+}
+
+/// What of a log's state is durable, with its base and its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kept {
+    epoch: LeaderEpoch,
+    start: Offset,
+    end: Offset,
 }
 
 /// What became of the handle of the newest epoch.
@@ -118,6 +134,7 @@ impl Log {
 
     pub(crate) fn restored(saved: Saved) -> Self {
         let bounds = Bounds { start: saved.start, durable_end: saved.end, end: saved.end };
+        let kept = Kept { epoch: saved.epoch, start: saved.start, end: saved.end };
         Self {
             key: saved.key,
             cell: Arc::new(BoundsCell::new(bounds)),
@@ -125,7 +142,10 @@ impl Log {
                 epoch: saved.epoch,
                 writer: Writer::Closed,
                 bounds,
+                kept,
                 base: saved.base,
+                trimming: saved.start,
+                resets: 0,
                 index: Index::from_extents(saved.extents),
                 tail: VecDeque::new(),
                 slot: Slot::default(),
@@ -134,14 +154,20 @@ impl Log {
         }
     }
 
-    /// As of what was applied.
+    /// As of what was applied. Not a bit of what is only submitted: a checkpoint that held the half of a truncation
+    /// would hold batches behind the end.
     pub(crate) fn saved(&self) -> Saved {
         let state = self.lock();
+        let mut kept = state.kept;
+        if is_planted("disk-checkpoint-ahead-of-journal") {
+            (kept.start, kept.end) = (state.bounds.start, state.bounds.durable_end);
+        }
+        let Kept { epoch, start, end } = kept;
         Saved {
             key: self.key,
-            epoch: state.epoch,
-            start: state.bounds.start,
-            end: state.bounds.durable_end,
+            epoch,
+            start,
+            end,
             base: state.base.clone(),
             extents: state.index.extents().copied().collect(),
         }
@@ -257,7 +283,9 @@ impl Log {
         if before <= start {
             return Ok(None);
         }
-        core.queue.submit(self, &mut state.slot, Op::Trim(before, base)).map(Some)
+        let ticket = core.queue.submit(self, &mut state.slot, Op::Trim(before, base))?;
+        state.trimming = state.trimming.max(before);
+        Ok(Some(ticket))
     }
 
     /// Makes it empty. `None` if an append came meanwhile: settle it first.
@@ -277,6 +305,8 @@ impl Log {
         let ticket = core.queue.submit(self, &mut state.slot, Op::Reset(at, base.clone()))?;
         core.tail.give_back(state.tail.drain(..).map(|batch| cost(&batch)).sum());
         state.bounds = Bounds::empty_at(at);
+        state.trimming = at;
+        state.resets += 1;
         state.rewrites += 1;
         self.publish(state);
         Ok(Some(ticket))
@@ -294,6 +324,10 @@ impl Log {
         self.check(state, epoch)?;
         if state.bounds.durable_end < state.bounds.end {
             return Ok(None);
+        }
+        if end < state.trimming {
+            let message = format!("{} cannot be truncated to {end}: it is trimmed to {}", self.key, state.trimming);
+            return Err(Error::new(ErrorKind::OutOfRange, message));
         }
         let ticket = core.queue.submit(self, &mut state.slot, Op::Truncate(end))?;
         while let Some(batch) = state.tail.pop_back_if(|batch| batch.next_offset() > end) {
@@ -334,11 +368,17 @@ impl Log {
     /// What was submitted and is not durable was not written, and never will be.
     pub(crate) fn fail(&self, core: &Core, error: &Error) {
         let mut state = self.lock();
-        let durable_end = state.bounds.durable_end;
-        while let Some(batch) = state.tail.pop_back_if(|batch| batch.base_offset() >= durable_end) {
+        let Kept { start, end, .. } = state.kept;
+        if (state.bounds.start, state.bounds.durable_end) != (start, end) {
+            // A reset or a truncation was not written either: all is as before, and what it dropped lies on the medium.
+            core.tail.give_back(state.tail.drain(..).map(|batch| cost(&batch)).sum());
+            state.rewrites += 1;
+        }
+        while let Some(batch) = state.tail.pop_back_if(|batch| batch.base_offset() >= end) {
             core.tail.give_back(cost(&batch));
         }
-        state.bounds.end = durable_end;
+        state.bounds = Bounds { start, durable_end: end, end };
+        (state.trimming, state.resets) = (start, 0);
         if !matches!(state.writer, Writer::Removed) {
             state.writer = Writer::Failed(error.clone());
         }
@@ -361,31 +401,42 @@ impl Log {
             match change {
                 Applied::Batch(extent) => {
                     state.index.push(extent);
+                    state.kept.end = extent.next;
                     state.bounds.durable_end = state.bounds.durable_end.max(extent.next);
                     state.bounds.end = state.bounds.end.max(extent.next);
                 }
-                Applied::Open(epoch) => state.epoch = state.epoch.max(epoch),
-                Applied::Trim(start, base) if start > state.bounds.start => {
+                Applied::Open(epoch) => {
+                    state.kept.epoch = state.kept.epoch.max(epoch);
+                    state.epoch = state.epoch.max(epoch);
+                }
+                Applied::Trim(start, base) if start > state.kept.start => {
                     state.index.trim(start);
-                    while let Some(batch) = state.tail.pop_front_if(|batch| batch.next_offset() <= start) {
-                        core.tail.give_back(cost(&batch));
+                    (state.kept.start, state.base) = (start, base);
+                    if state.resets == 0 {
+                        while let Some(batch) = state.tail.pop_front_if(|batch| batch.next_offset() <= start) {
+                            core.tail.give_back(cost(&batch));
+                        }
+                        state.bounds.start = start;
                     }
-                    (state.bounds.start, state.base) = (start, base);
                 }
                 Applied::Trim(..) => {}
                 Applied::Reset(at, base) => {
                     state.index.clear();
                     state.base = base;
-                    state.bounds.start = at;
-                    state.bounds.durable_end = at;
-                    if state.tail.is_empty() {
-                        state.bounds.end = at;
+                    (state.kept.start, state.kept.end) = (at, at);
+                    state.resets = state.resets.saturating_sub(1);
+                    if state.resets == 0 {
+                        (state.bounds.start, state.bounds.durable_end) = (at, at);
+                        if state.tail.is_empty() {
+                            state.bounds.end = at;
+                        }
                     }
                 }
                 Applied::Truncate(end) => {
                     state.index.truncate(end);
                     // A batch that straddles the start went as a whole.
-                    state.index.trim(state.bounds.start);
+                    state.index.trim(state.kept.start);
+                    state.kept.end = end;
                     state.bounds.durable_end = end;
                     if state.tail.back().is_none_or(|last| last.next_offset() <= end) {
                         state.bounds.end = end;
@@ -497,7 +548,7 @@ impl Log {
         if state.rewrites != rewrites {
             return false;
         }
-        let start = state.bounds.start;
+        let start = state.kept.start;
         state.index.replace(extents, is_victim, start);
         true
     }

@@ -165,7 +165,9 @@ impl Workload {
     }
 
     fn is_busy(&self, which: usize) -> bool {
-        self.pending.iter().any(|(_, of, _)| *of == which)
+        let bounds = self.subjects[which].handle.as_ref().map(|handle| handle.bounds_cell().get());
+        bounds.is_some_and(|bounds| bounds.durable_end < bounds.end)
+            || self.pending.iter().any(|(_, of, _)| *of == which) && self.below(2) == 0
     }
 
     fn handle(&mut self, which: usize) -> Arc<dyn PartitionLog> {
