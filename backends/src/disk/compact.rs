@@ -272,7 +272,7 @@ impl Segment {
         let data = self.position + head.len() as u64;
         for (which, extent) in self.gathered.drain(..) {
             let placed = Extent { position: data + extent.position, ..extent };
-            self.moved.entry(which).or_default().push(placed);
+            self.moved.entry(which).or_default().push_sparse(placed);
         }
         self.position = (data + self.data.len() as u64).next_multiple_of(8);
         self.chunks += 1;

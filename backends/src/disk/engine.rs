@@ -65,6 +65,8 @@ pub(super) struct State {
 struct Taken {
     number: u64,
     bytes: Vec<u8>,
+    /// Bytes of the journal since the checkpoint before.
+    since: u64,
     /// Files that nothing refers to.
     dead: Vec<(u64, About)>,
 }
@@ -188,7 +190,7 @@ impl Engine {
             }
         }
         let written = state.journal.write(&group, &plan).and_then(|applied| {
-            if self.options.level == Level::Fsync {
+            if self.options.level == Level::Fsync && !is_planted("disk-ack-before-sync") {
                 state.journal.sync()?;
                 self.counts.syncs.fetch_add(1, Ordering::Relaxed);
             }
@@ -198,14 +200,8 @@ impl Engine {
             Ok(applied) => applied,
             Err(error) => {
                 drop(state);
-                // What reached the medium is unknown, and after a failed sync a second one says nothing (fsyncgate).
-                let message =
-                    "a write to the journal failed: nothing more is acknowledged until the storage is opened anew";
-                let error = Error::new(ErrorKind::Poisoned, message).with_source(error);
-                tracing::error!(%error, "the storage is poisoned");
-                self.core.poison(&error);
+                let error = self.poison("a write to the journal failed", error);
                 self.core.fail(group, &error);
-                self.changed.notify_all();
                 return;
             }
         };
@@ -235,6 +231,17 @@ impl Engine {
         group.resolver.resolve(Ok(()));
     }
 
+    /// Nothing more is written: what reached the medium is unknown, and after a failed sync a second one says nothing
+    /// (fsyncgate).
+    fn poison(&self, what: &str, source: io::Error) -> Error {
+        let message = format!("{what}: nothing more is acknowledged until the storage is opened anew");
+        let error = Error::new(ErrorKind::Poisoned, message).with_source(source);
+        tracing::error!(%error, "the storage is poisoned");
+        self.core.poison(&error);
+        self.changed.notify_all();
+        error
+    }
+
     /// Goes on to the next journal file.
     fn roll<'a>(
         &'a self,
@@ -252,13 +259,19 @@ impl Engine {
             self.changed.notify_all();
             state = self.wait(state);
         }
-        let large = plan.room() > self.options.file_bytes;
-        let next = match state.next.take().filter(|_| !large) {
+        let room = plan.room(state.journal.reserve);
+        let large = room > self.options.file_bytes;
+        let next = match if large { None } else { state.next.take() } {
             Some(next) => Ok(next),
-            None => self.make_file(&mut state, plan.room().max(self.options.file_bytes)),
+            None => self.make_file(&mut state, room.max(self.options.file_bytes)),
         };
         match next {
             Ok(next) => {
+                // Files are written in the order of their numbers: what was made ahead has a number that is too low now.
+                if large && let Some(ahead) = state.next.take() {
+                    self.shelf.drop_file(ahead.number);
+                    state.spare.push(journal_name(ahead.number));
+                }
                 if let Some(last) = state.journal.current.replace(next) {
                     self.shelf.update(last.number, |about| about.closed = true);
                 }
@@ -281,7 +294,9 @@ impl Engine {
 
     /// A journal file to write, old or new.
     pub(super) fn make_file(&self, state: &mut State, room: u64) -> io::Result<Current> {
+        // If it fails half-way there may be a file of that name: the number is not used again.
         let number = state.next_file;
+        state.next_file += 1;
         let name = journal_name(number);
         let files = &self.shelf.files;
         let spare = if room == self.options.file_bytes { state.spare.pop() } else { None };
@@ -292,8 +307,11 @@ impl Engine {
             }
             None => files.create(&name, room)?,
         };
-        files.sync_names()?;
-        state.next_file += 1;
+        if let Err(error) = files.sync_names() {
+            // It is as if it had never been; whoever comes next makes another.
+            state.spare.extend((room == self.options.file_bytes).then_some(name));
+            return Err(error);
+        }
         let about = About { kind: FileKind::Journal, bytes: 0, closed: false, adopted: false };
         self.shelf.add(number, about, Some(Arc::clone(&file)));
         Ok(Current { number, file, position: 0, room })
@@ -341,13 +359,15 @@ impl Engine {
         if self.wants_compaction() {
             self.compact()?;
         }
-        let due = {
+        let (due, trimmed) = {
             let mut state = self.lock();
             let trimmed = std::mem::take(&mut state.trimmed);
-            state.since_checkpoint >= self.options.file_bytes || trimmed && self.has_dead()
+            (state.since_checkpoint >= self.options.file_bytes || trimmed && self.has_dead(), trimmed)
         };
-        if due {
-            self.checkpoint(false)?;
+        if due && let Err(error) = self.checkpoint(false) {
+            // Room is still to be given back.
+            self.lock().trimmed |= trimmed;
+            return Err(error);
         }
         prepared
     }
@@ -390,8 +410,18 @@ impl Engine {
         let taken = synced.and_then(|()| self.take(&mut state, clean));
         drop(state);
         self.changed.notify_all();
-        let taken = taken?;
-        self.save(&taken)?;
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.poison("the journal could not be synced", again(&error));
+                return Err(error);
+            }
+        };
+        if let Err(error) = self.save(&taken) {
+            // It is still due.
+            self.lock().since_checkpoint += taken.since;
+            return Err(error);
+        }
         self.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
         self.counts.checkpoint_bytes.fetch_add(taken.bytes.len() as u64, Ordering::Relaxed);
         let mut state = self.lock();
@@ -453,10 +483,10 @@ impl Engine {
             files: files.collect(),
             logs: saved,
         };
-        state.since_checkpoint = 0;
+        let since = std::mem::take(&mut state.since_checkpoint);
         let number = state.next_checkpoint;
         state.next_checkpoint += 1;
-        Ok(Taken { number, bytes: checkpoint.encode(), dead })
+        Ok(Taken { number, bytes: checkpoint.encode(), since, dead })
     }
 
     /// Writes a checkpoint in place of the one before.
@@ -482,4 +512,9 @@ impl Engine {
 fn full(error: &io::Error) -> Error {
     let message = format!("there is no room for another journal file: {error}");
     Error::new(ErrorKind::Full, message)
+}
+
+/// An error for a second reader.
+fn again(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
 }

@@ -19,7 +19,7 @@ mod storage;
 mod tests;
 
 pub use backend::{DiskBackend, OpenError};
-pub use counts::DiskStats;
 pub use check::check;
+pub use counts::DiskStats;
 pub use options::{DiskOptions, Level};
 pub use storage::DiskStorage;

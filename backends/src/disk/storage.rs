@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::counts::DiskStats;
 use super::engine::Engine;
 use super::files::{Files, Lock};
-use super::journal::Journal;
+use super::journal::{Journal, reserve};
 use super::options::DiskOptions;
 use super::pool::Pool;
 use super::recover::recover;
@@ -83,6 +83,7 @@ impl DiskStorage {
             incarnation: found.incarnation + 1,
             next_chunk: found.next_chunk,
             durable: found.next_chunk,
+            reserve: reserve(options.file_bytes),
             current: None,
         };
         let engine = Engine::new(Arc::clone(&core), shelf, options, journal, found.next_file, found.next_checkpoint);
@@ -142,6 +143,24 @@ impl DiskStorage {
     #[cfg(test)]
     pub(super) fn parts(&self) -> (&Arc<Core>, &Arc<Engine>) {
         (&self.core, &self.engine)
+    }
+
+    /// Writes what waits, and nothing else.
+    #[cfg(test)]
+    pub(super) fn write_now(&self) -> bool {
+        self.engine.write_pending()
+    }
+
+    /// One round of background work, which must succeed.
+    #[cfg(test)]
+    pub(super) fn tend_now(&self) {
+        self.engine.tend().unwrap();
+    }
+
+    /// The epoch that a log was opened at last.
+    #[cfg(test)]
+    pub(super) fn epoch_of(&self, key: Key) -> LeaderEpoch {
+        self.core.get(key).map_or(LeaderEpoch::NONE, |log| log.saved().epoch)
     }
 
     /// A log of the engine's own.

@@ -101,7 +101,8 @@ pub(super) fn read(mut section: Section) -> Result<DiskOptions, config::Error> {
 /// Refuses sizes that cannot be.
 pub(super) fn check(options: &DiskOptions) -> Result<(), config::Error> {
     let DiskOptions { journal_bytes, file_bytes, pending_bytes, group_bytes, .. } = *options;
-    let bad = |name: &str, value: u64, reason: String| Err(config::Error::bad_value(format!("disk.{name}"), value, reason));
+    let bad =
+        |name: &str, value: u64, reason: String| Err(config::Error::bad_value(format!("disk.{name}"), value, reason));
     if file_bytes < LEAST_FILE_BYTES {
         return bad("file_bytes", file_bytes, format!("it is at least {LEAST_FILE_BYTES}"));
     }
@@ -128,7 +129,8 @@ mod tests {
     #[test]
     fn the_table_is_read() {
         assert_eq!(options("").unwrap(), DiskOptions::default());
-        let small = options("durability = 'os'\njournal_bytes = 16777216\ntail_bytes = 0\ngroup_bytes = 65536").unwrap();
+        let small =
+            options("durability = 'os'\njournal_bytes = 16777216\ntail_bytes = 0\ngroup_bytes = 65536").unwrap();
         let expected = DiskOptions {
             level: Level::Os,
             journal_bytes: 16 << 20,

@@ -43,12 +43,12 @@ pub use report::{Damage, FileKind, FileReport, LogName, LogReport, Report, Torn}
 /// [`OpenError::InUse`] if a broker has the directory open, [`OpenError::Directory`] if it is not there or cannot be
 /// read. Damage is no error: it is in the [`Report`].
 pub fn check(directory: &Path) -> Result<Report, OpenError> {
-    let files = RealFiles::existing(directory).map_err(|error| OpenError::directory(directory, &error))?;
+    let files = RealFiles::existing(directory).map_err(|error| OpenError::directory(directory, error))?;
     let lock = Lock::shared(directory).map_err(|error| match error {
         LockError::Held { .. } => OpenError::InUse { reason: error.to_string() },
-        LockError::Io { source, .. } => OpenError::directory(directory, &source),
+        LockError::Io { source, .. } => OpenError::directory(directory, source),
     })?;
-    let report = check_files(Arc::new(files), directory).map_err(|error| OpenError::directory(directory, &error));
+    let report = check_files(Arc::new(files), directory).map_err(|error| OpenError::directory(directory, error));
     drop(lock);
     report
 }
