@@ -18,7 +18,7 @@ use crate::admin::Admin;
 use crate::context::Context;
 use crate::error::Error;
 use crate::producer::ProducerBuilder;
-use crate::{consumer, reader};
+use crate::{consumer, producer, reader};
 use builder::ProducerSettings;
 
 /// A way to a cluster: from it come producers, readers and the administration of topics.
@@ -166,8 +166,9 @@ impl Client {
     /// calls fail with [`Error::Closed`] or the producer's; closing again does nothing.
     ///
     /// # Errors
-    /// What was left: records that were not acknowledged in time, and what could not be made durable.
-    /// The client is closed all the same.
+    /// What was left: records that were not acknowledged in time or failed with nobody to tell, consumers that
+    /// did not end, and what could not be made durable. All of it: [`Error::Several`] if there was more than one
+    /// thing. The client is closed all the same.
     pub async fn close(&self, limit: Duration) -> Result<(), Error> {
         let Some(Closing { producers, consumers }) = self.opened.registry.close() else {
             return Ok(());
@@ -177,19 +178,28 @@ impl Client {
         // First: a listener, or a dead-letter topic, may still have something to send. A listener that hangs
         // leaves the producers half of the time.
         let ending = consumers.iter().map(|consumer| consumer.shutdown(limit / 2));
-        let ended = futures::future::join_all(ending).await.into_iter().map(|left| left.map(drop));
-        let ended = ended.collect::<Result<(), consumer::Error>>();
+        let ended = futures::future::join_all(ending).await;
         let left = limit.saturating_sub(context.env.now().since(began));
         let closing = producers.iter().map(|producer| producer.close(left));
-        let flushed = futures::future::join_all(closing).await.into_iter().collect::<Result<Vec<()>, _>>();
+        let flushed = futures::future::join_all(closing).await;
         // Even with no time left the cluster is told: a share that is kept would keep the broker.
         let left = limit.saturating_sub(context.env.now().since(began)).max(Duration::from_millis(1));
         let closed = context.env.timeout(left, context.cluster.close(left)).await;
-        flushed?;
-        ended?;
-        match closed {
+        // One that its owner closed before has told its owner.
+        let flushed = flushed.into_iter().filter_map(Result::err).filter(|error| !is_closed(error));
+        let ended = ended.into_iter().filter_map(Result::err);
+        let closed = match closed {
             Ok(closed) => closed.map_err(|source| Error::cluster("close the client", source)),
             Err(_) => Err(Error::NotClosed { limit, left: "the broker had not closed".to_owned() }),
-        }
+        };
+        Error::all(flushed.map(Error::from).chain(ended.map(Error::from)).chain(closed.err()))
     }
 }
+
+const fn is_closed(error: &producer::Error) -> bool {
+    matches!(error, producer::Error::Closed { .. })
+}
+
+#[cfg(feature = "testing")]
+#[cfg(test)]
+mod tests;

@@ -52,3 +52,7 @@ pub use streams::{PartitionStream, Partitions};
 pub use surface::Consumer;
 pub use typed::{OnDecodeError, TypedConsumer};
 pub use wanted::Pattern;
+
+#[cfg(feature = "testing")]
+#[cfg(test)]
+mod tests;

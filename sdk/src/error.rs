@@ -63,12 +63,36 @@ pub enum Error {
     /// A producer's.
     #[error(transparent)]
     Producer(#[from] producer::Error),
+    /// From `close`: more than one part of the client had something to say.
+    #[error("{}", several(.errors))]
+    Several {
+        /// Each of them: the producers' first, then the consumers', then the cluster's.
+        errors: Vec<Error>,
+    },
+}
+
+fn several(errors: &[Error]) -> String {
+    let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    format!("{} things went wrong: {}", all.len(), all.join("; "))
 }
 
 impl Error {
     /// The cluster's answer to `doing`.
     pub(crate) fn cluster(doing: impl Into<String>, source: api::Error) -> Self {
         Self::Cluster { doing: doing.into(), source }
+    }
+
+    /// Nothing, the error, or [`Several`](Self::Several).
+    pub(crate) fn all(errors: impl IntoIterator<Item = Self>) -> Result<(), Self> {
+        let mut errors: Vec<Self> = errors.into_iter().collect();
+        match errors.pop() {
+            None => Ok(()),
+            Some(only) if errors.is_empty() => Err(only),
+            Some(last) => {
+                errors.push(last);
+                Err(Self::Several { errors })
+            }
+        }
     }
 
     /// Whether the same call may succeed if it is made again.
@@ -80,6 +104,7 @@ impl Error {
             Self::Reader(error) => error.is_retriable(),
             Self::Consumer(error) => error.is_retriable(),
             Self::Producer(error) => error.is_retriable(),
+            Self::Several { errors } => errors.iter().all(Self::is_retriable),
             _ => false,
         }
     }
@@ -92,6 +117,7 @@ impl Error {
             Self::Reader(error) => error.is_fatal(),
             Self::Consumer(error) => error.is_fatal(),
             Self::Producer(error) => error.is_fatal(),
+            Self::Several { errors } => errors.iter().any(Self::is_fatal),
             _ => false,
         }
     }
@@ -111,6 +137,7 @@ impl Error {
                     | ErrorCode::CoordinatorNotAvailable
                     | ErrorCode::NotEnoughReplicasAfterAppend
             ),
+            Self::Several { errors } => errors.iter().any(Self::may_have_been_written),
             _ => false,
         }
     }
@@ -124,6 +151,7 @@ impl Error {
             Self::Consumer(error) => error.kafka_code(),
             Self::Producer(error) => error.kafka_code(),
             Self::TopicName(_) => Some(ErrorCode::InvalidTopic),
+            Self::Several { errors } => errors.iter().find_map(Self::kafka_code),
             _ => None,
         }
     }

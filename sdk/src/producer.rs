@@ -27,6 +27,7 @@ mod sink;
 mod state;
 mod submit;
 mod typed;
+mod unacknowledged;
 mod verdict;
 
 use std::fmt;
@@ -45,6 +46,7 @@ pub use permit::Permit;
 pub use settings::Settings;
 pub use sink::RecordSink;
 pub use typed::TypedProducer;
+pub use unacknowledged::Unacknowledged;
 
 use crate::codec::Encode;
 use crate::record::Record;
@@ -192,7 +194,7 @@ impl Producer {
     /// resolves with [`Error::Closed`]. Further calls, of clones too, say `Closed`.
     ///
     /// # Errors
-    /// [`Error::LeftBehind`] when the limit passed; else as [`Producer::flush`].
+    /// [`Error::LeftBehind`], with the partitions, when the limit passed; else as [`Producer::flush`].
     pub async fn close(&self, limit: Duration) -> Result<(), Error> {
         self.handle.shared.close(limit).await
     }

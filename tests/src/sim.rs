@@ -8,8 +8,8 @@
 //! ```text
 //!   producers ─┐                                        ┌─ crash, restart, second broker
 //!   readers   ─┼─► seam: lost, late, moved ─► broker ─► │  storage: full, failing, rotting, poisoned
-//!   members   ─┘         ▲                              └─ metadata: failing, lost answers
-//!                        └──── nemesis, by the seed
+//!   members   ─┤         ▲                              └─ metadata: failing, lost answers
+//!   consumers ─┘         └──── nemesis, by the seed
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -19,22 +19,30 @@
     reason = "the simulation is a test: a panic is a verdict on the seed"
 )]
 
+mod cast;
 mod chance;
+mod consumed;
+mod consumers;
 mod groups;
+mod growth;
+mod hearing;
 mod history;
 mod members;
 mod monitor;
 mod nemesis;
 mod panics;
 mod plan;
+mod process;
 mod producers;
 mod readers;
 mod run;
 mod scratch;
 mod stats;
+mod watching;
 
 pub use run::{Outcome, run_seed};
 pub use stats::{REQUIRED, Stats};
 
 /// Seeds that once found something: run first, for ever.
-pub const REGRESSIONS: &[u64] = &[3, 13, 18, 85, 112, 205, 277, 378];
+pub const REGRESSIONS: &[u64] =
+    &[3, 13, 18, 85, 112, 205, 252, 277, 285, 378, 1382, 2486, 3291, 4217, 4434, 8170, 8886];

@@ -23,7 +23,22 @@ fn shard(shard: u64) {
     let stats = run((0..SEEDS).filter(|seed| seed % 2 == shard));
     println!("{stats}");
     // The long form requires all; these few seeds reach what matters most.
-    for name in ["acked", "read", "crash", "duplicate answered", "epoch bump", "superseded", "rebalance", "trimmed"] {
+    for name in [
+        "acked",
+        "read",
+        "crash",
+        "duplicate answered",
+        "epoch bump",
+        "superseded",
+        "rebalance",
+        "trimmed",
+        "consumer rebalance",
+        "consumer crashed",
+        "poll breach",
+        "static rejoin",
+        "sought",
+        "partitions added",
+    ] {
         assert!(stats.get(name) > 0, "no seed has reached `{name}`");
     }
 }

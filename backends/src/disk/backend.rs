@@ -54,7 +54,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn directory(directory: &Path, error: io::Error) -> Self {
+    pub(super) fn directory(directory: &Path, error: io::Error) -> Self {
         Self::Directory { directory: directory.to_owned(), source: Arc::new(error) }
     }
 }

@@ -12,15 +12,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use ottla_broker_core::planted::is_planted;
 
 use super::engine::Engine;
 use super::files::File;
 use super::format::{FILE_HEADER_BYTES, FileHeader, FileKind, segment_name};
 use super::journal::extent;
 use super::shelf::About;
-use crate::engine::{Entry, Extent, Index, Items, Key, Log, Run, encode, item_bytes};
+use crate::engine::{Entry, Extent, Index, Items, Key, Log, Run, Stretches, encode, item_bytes};
 
 /// A journal file whose pieces are so large on average stays as it is: reading it is sequential enough.
 const SORTED_ENOUGH: u64 = 32 << 10;
@@ -31,9 +33,11 @@ const READ_BYTES: u64 = 1 << 20;
 /// A log's batches that are to move.
 struct Moving {
     log: Arc<Log>,
-    rewrites: u64,
-    extents: Vec<Extent>,
+    from: Stretches,
 }
+
+/// A log among those that move, and a stretch of it.
+type Which = (usize, usize);
 
 /// Writes one segment.
 struct Segment {
@@ -44,9 +48,9 @@ struct Segment {
     entries: Vec<Entry>,
     data: Vec<u8>,
     /// The batches of the chunk that is gathered: of which log, and where in the chunk's data.
-    gathered: Vec<(usize, Extent)>,
-    /// What became of each log's batches.
-    moved: BTreeMap<usize, Index>,
+    gathered: Vec<(Which, Extent)>,
+    /// What became of them.
+    moved: BTreeMap<Which, Index>,
 }
 
 impl Engine {
@@ -58,9 +62,9 @@ impl Engine {
         }
         let mut moving = Vec::new();
         for log in self.core.logs() {
-            let (rewrites, extents) = log.extents_in(|file| victims.contains(&file));
-            if !extents.is_empty() {
-                moving.push(Moving { log, rewrites, extents });
+            let from = log.extents_in(|file| victims.contains(&file));
+            if !from.stretches.is_empty() {
+                moving.push(Moving { log, from });
             }
         }
         if !moving.is_empty() {
@@ -78,7 +82,7 @@ impl Engine {
     /// The files to sort. Those that are sorted well enough are adopted instead.
     fn victims(&self) -> BTreeSet<u64> {
         let mut live: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-        for extent in self.core.logs().iter().flat_map(|log| log.extents_in(|_| true).1) {
+        for extent in self.core.logs().iter().flat_map(|log| log.extents()) {
             let (bytes, pieces) = live.entry(extent.file).or_default();
             *bytes += u64::from(extent.bytes);
             *pieces += 1;
@@ -130,33 +134,53 @@ impl Engine {
             moved: BTreeMap::new(),
         };
         let mut damaged = BTreeSet::new();
-        for (which, Moving { log, extents, .. }) in moving.iter().enumerate() {
-            if let Err(what) = self.copy(&mut segment, which, log.key, extents)? {
-                // It stays where it is, and readers are told: a copy with a good checksum would hide it.
-                tracing::error!(log = %log.key, %what, "damaged batches are left where they are");
-                damaged.insert(which);
+        for (which, Moving { log, from }) in moving.iter().enumerate() {
+            for (stretch, extents) in from.stretches.iter().enumerate() {
+                if let Err(what) = self.copy(&mut segment, (which, stretch), log.key, extents)? {
+                    // It stays where it is, and readers are told: a copy with a good checksum would hide it.
+                    tracing::error!(log = %log.key, %what, "damaged batches are left where they are");
+                    damaged.insert(which);
+                    break;
+                }
             }
         }
         segment.flush()?;
         file.sync()?;
         files.sync_names()?;
+        self.counts.compacted_bytes.fetch_add(segment.position, Ordering::Relaxed);
         let about = About { kind: FileKind::Segment, bytes: segment.position, closed: true, adopted: false };
         self.shelf.add(number, about, Some(file));
-        for (which, index) in segment.moved {
-            let Some(Moving { log, rewrites, .. }) = moving.get(which) else { continue };
-            if !damaged.contains(&which) {
-                let extents = index.extents().copied().collect();
-                log.moved(*rewrites, extents, |file| victims.contains(&file));
+        let mut moved: BTreeMap<usize, Vec<Extent>> = BTreeMap::new();
+        for ((which, _), index) in segment.moved {
+            moved.entry(which).or_default().extend(index.extents());
+        }
+        for (which, Moving { log, from }) in moving.iter().enumerate() {
+            if damaged.contains(&which) {
+                self.leave(from.stretches.iter().flatten());
+            } else {
+                let extents = moved.remove(&which).unwrap_or_default();
+                log.moved(from.rewrites, extents, |file| victims.contains(&file));
             }
         }
         Ok(())
+    }
+
+    /// The journal files of these extents stay as they are. Were they to be sorted again and again, they would fill the
+    /// journal's budget for ever, and writers would wait for ever.
+    fn leave<'a>(&self, extents: impl Iterator<Item = &'a Extent>) {
+        if is_planted("damage-sorted-for-ever") {
+            return;
+        }
+        for file in extents.map(|extent| extent.file).collect::<BTreeSet<_>>() {
+            self.shelf.update(file, |about| about.adopted |= about.kind == FileKind::Journal);
+        }
     }
 
     /// Copies a log's batches. The inner error says what is damaged.
     fn copy(
         &self,
         segment: &mut Segment,
-        which: usize,
+        which: Which,
         key: Key,
         extents: &[Extent],
     ) -> io::Result<Result<(), String>> {
@@ -192,7 +216,7 @@ impl Engine {
 
 impl Segment {
     /// Takes the batches of `run`, which lie in `bytes`.
-    fn take(&mut self, which: usize, key: Key, run: &[Extent], bytes: &Bytes) -> io::Result<Result<(), String>> {
+    fn take(&mut self, which: Which, key: Key, run: &[Extent], bytes: &Bytes) -> io::Result<Result<(), String>> {
         let Some(first) = run.first() else { return Ok(Ok(())) };
         let mut extents = run.iter().peekable();
         for item in Items::new(&key, bytes.clone()) {
@@ -248,7 +272,7 @@ impl Segment {
         let data = self.position + head.len() as u64;
         for (which, extent) in self.gathered.drain(..) {
             let placed = Extent { position: data + extent.position, ..extent };
-            self.moved.entry(which).or_default().push(placed);
+            self.moved.entry(which).or_default().push_sparse(placed);
         }
         self.position = (data + self.data.len() as u64).next_multiple_of(8);
         self.chunks += 1;

@@ -13,7 +13,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ottla_broker_core::log::{Error, ErrorKind};
+use ottla_broker_core::planted::is_planted;
 
+use super::counts::Counts;
 use super::files::File;
 use super::format::{Checkpoint, FileEntry, FileKind, checkpoint_name, journal_name};
 use super::journal::{Current, Journal, Plan};
@@ -36,6 +38,7 @@ pub(super) struct Engine {
     changed: Condvar,
     /// The background wants the lock between two groups.
     wanted: AtomicBool,
+    pub(super) counts: Counts,
 }
 
 #[derive(Debug)]
@@ -62,6 +65,8 @@ pub(super) struct State {
 struct Taken {
     number: u64,
     bytes: Vec<u8>,
+    /// Bytes of the journal since the checkpoint before.
+    since: u64,
     /// Files that nothing refers to.
     dead: Vec<(u64, About)>,
 }
@@ -88,7 +93,7 @@ impl Engine {
             ended: false,
         };
         let (changed, wanted) = (Condvar::new(), AtomicBool::new(false));
-        Self { core, shelf, options, state: Mutex::new(state), changed, wanted }
+        Self { core, shelf, options, state: Mutex::new(state), changed, wanted, counts: Counts::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -185,8 +190,9 @@ impl Engine {
             }
         }
         let written = state.journal.write(&group, &plan).and_then(|applied| {
-            if self.options.level == Level::Fsync {
+            if self.options.level == Level::Fsync && !is_planted("disk-ack-before-sync") {
                 state.journal.sync()?;
+                self.counts.syncs.fetch_add(1, Ordering::Relaxed);
             }
             Ok(applied)
         });
@@ -194,14 +200,8 @@ impl Engine {
             Ok(applied) => applied,
             Err(error) => {
                 drop(state);
-                // What reached the medium is unknown, and after a failed sync a second one says nothing (fsyncgate).
-                let message =
-                    "a write to the journal failed: nothing more is acknowledged until the storage is opened anew";
-                let error = Error::new(ErrorKind::Poisoned, message).with_source(error);
-                tracing::error!(%error, "the storage is poisoned");
-                self.core.poison(&error);
+                let error = self.poison("a write to the journal failed", error);
                 self.core.fail(group, &error);
-                self.changed.notify_all();
                 return;
             }
         };
@@ -212,6 +212,8 @@ impl Engine {
             self.shelf.update(number, |about| about.bytes = bytes);
         }
         state.since_checkpoint += plan.bytes();
+        self.counts.groups.fetch_add(1, Ordering::Relaxed);
+        self.counts.journal_bytes.fetch_add(plan.bytes(), Ordering::Relaxed);
         for (part, changes) in group.parts.iter().zip(applied) {
             part.log.apply(&self.core, changes);
         }
@@ -227,6 +229,17 @@ impl Engine {
         }
         self.core.room.give_back(group.bytes);
         group.resolver.resolve(Ok(()));
+    }
+
+    /// Nothing more is written: what reached the medium is unknown, and after a failed sync a second one says nothing
+    /// (fsyncgate).
+    fn poison(&self, what: &str, source: io::Error) -> Error {
+        let message = format!("{what}: nothing more is acknowledged until the storage is opened anew");
+        let error = Error::new(ErrorKind::Poisoned, message).with_source(source);
+        tracing::error!(%error, "the storage is poisoned");
+        self.core.poison(&error);
+        self.changed.notify_all();
+        error
     }
 
     /// Goes on to the next journal file.
@@ -246,13 +259,19 @@ impl Engine {
             self.changed.notify_all();
             state = self.wait(state);
         }
-        let large = plan.room() > self.options.file_bytes;
-        let next = match state.next.take().filter(|_| !large) {
+        let room = plan.room(state.journal.reserve);
+        let large = room > self.options.file_bytes;
+        let next = match if large { None } else { state.next.take() } {
             Some(next) => Ok(next),
-            None => self.make_file(&mut state, plan.room().max(self.options.file_bytes)),
+            None => self.make_file(&mut state, room.max(self.options.file_bytes)),
         };
         match next {
             Ok(next) => {
+                // Files are written in the order of their numbers: what was made ahead has a number that is too low now.
+                if large && let Some(ahead) = state.next.take() {
+                    self.shelf.drop_file(ahead.number);
+                    state.spare.push(journal_name(ahead.number));
+                }
                 if let Some(last) = state.journal.current.replace(next) {
                     self.shelf.update(last.number, |about| about.closed = true);
                 }
@@ -275,7 +294,9 @@ impl Engine {
 
     /// A journal file to write, old or new.
     pub(super) fn make_file(&self, state: &mut State, room: u64) -> io::Result<Current> {
+        // If it fails half-way there may be a file of that name: the number is not used again.
         let number = state.next_file;
+        state.next_file += 1;
         let name = journal_name(number);
         let files = &self.shelf.files;
         let spare = if room == self.options.file_bytes { state.spare.pop() } else { None };
@@ -286,8 +307,11 @@ impl Engine {
             }
             None => files.create(&name, room)?,
         };
-        files.sync_names()?;
-        state.next_file += 1;
+        if let Err(error) = files.sync_names() {
+            // It is as if it had never been; whoever comes next makes another.
+            state.spare.extend((room == self.options.file_bytes).then_some(name));
+            return Err(error);
+        }
         let about = About { kind: FileKind::Journal, bytes: 0, closed: false, adopted: false };
         self.shelf.add(number, about, Some(Arc::clone(&file)));
         Ok(Current { number, file, position: 0, room })
@@ -335,13 +359,15 @@ impl Engine {
         if self.wants_compaction() {
             self.compact()?;
         }
-        let due = {
+        let (due, trimmed) = {
             let mut state = self.lock();
             let trimmed = std::mem::take(&mut state.trimmed);
-            state.since_checkpoint >= self.options.file_bytes || trimmed && self.has_dead()
+            (state.since_checkpoint >= self.options.file_bytes || trimmed && self.has_dead(), trimmed)
         };
-        if due {
-            self.checkpoint(false)?;
+        if due && let Err(error) = self.checkpoint(false) {
+            // Room is still to be given back.
+            self.lock().trimmed |= trimmed;
+            return Err(error);
         }
         prepared
     }
@@ -380,11 +406,24 @@ impl Engine {
         self.wanted.store(true, Ordering::Release);
         let mut state = self.lock();
         self.wanted.store(false, Ordering::Release);
-        let taken = self.take(&mut state, clean);
+        let synced = self.settle(&mut state);
+        let taken = synced.and_then(|()| self.take(&mut state, clean));
         drop(state);
         self.changed.notify_all();
-        let taken = taken?;
-        self.save(&taken)?;
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.poison("the journal could not be synced", again(&error));
+                return Err(error);
+            }
+        };
+        if let Err(error) = self.save(&taken) {
+            // It is still due.
+            self.lock().since_checkpoint += taken.since;
+            return Err(error);
+        }
+        self.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
+        self.counts.checkpoint_bytes.fetch_add(taken.bytes.len() as u64, Ordering::Relaxed);
         let mut state = self.lock();
         for (number, about) in taken.dead {
             self.shelf.drop_file(number);
@@ -409,9 +448,21 @@ impl Engine {
             .is_ok_and(|size| size == self.options.file_bytes)
     }
 
+    /// Has all that was applied durable, or never again: a sync that failed may seem to succeed when it is asked anew.
+    fn settle(&self, state: &mut State) -> io::Result<()> {
+        if let Some(error) = self.core.queue.ended().filter(|error| error.kind() == ErrorKind::Poisoned) {
+            return Err(io::Error::other(error));
+        }
+        state.journal.sync().inspect_err(|error| {
+            if !is_planted("checkpoint-syncs-again") {
+                let message = format!("the journal could not be synced: {error}: open the storage anew");
+                self.core.poison(&Error::new(ErrorKind::Poisoned, message));
+            }
+        })
+    }
+
     /// The state between two groups.
     fn take(&self, state: &mut State, clean: bool) -> io::Result<Taken> {
-        state.journal.sync()?;
         let saved: Vec<_> = self.core.logs().iter().map(|log| log.saved()).collect();
         let used: BTreeSet<u64> = saved.iter().flat_map(|log| &log.extents).map(|extent| extent.file).collect();
         let (alive, dead): (Vec<_>, Vec<_>) =
@@ -432,10 +483,10 @@ impl Engine {
             files: files.collect(),
             logs: saved,
         };
-        state.since_checkpoint = 0;
+        let since = std::mem::take(&mut state.since_checkpoint);
         let number = state.next_checkpoint;
         state.next_checkpoint += 1;
-        Ok(Taken { number, bytes: checkpoint.encode(), dead })
+        Ok(Taken { number, bytes: checkpoint.encode(), since, dead })
     }
 
     /// Writes a checkpoint in place of the one before.
@@ -461,4 +512,9 @@ impl Engine {
 fn full(error: &io::Error) -> Error {
     let message = format!("there is no room for another journal file: {error}");
     Error::new(ErrorKind::Full, message)
+}
+
+/// An error for a second reader.
+fn again(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
 }

@@ -16,6 +16,11 @@ const PAGE: u64 = 4096;
 const ALIGNMENT: u64 = 8;
 /// At the end of each file, for changes without records: a full disk can still be trimmed.
 const RESERVE: u64 = 256 << 10;
+
+/// What is reserved in files of this size: no more than an eighth.
+pub(super) fn reserve(file_bytes: u64) -> u64 {
+    RESERVE.min(file_bytes / 8)
+}
 /// Smaller batches are copied into one buffer: a part of a vectored write costs more than copying so much.
 const COPIED: usize = 2048;
 
@@ -41,6 +46,8 @@ pub(super) struct Journal {
     pub(super) next_chunk: u64,
     /// Chunks below it are durable.
     pub(super) durable: u64,
+    /// Bytes at the end of each file that only changes without records may take.
+    pub(super) reserve: u64,
     pub(super) current: Option<Current>,
 }
 
@@ -73,8 +80,8 @@ impl Plan {
     }
 
     /// How much a file has to have for it, if it is the first chunk there.
-    pub(super) fn room(&self) -> u64 {
-        FILE_HEADER_BYTES as u64 + self.bytes() + PAGE + RESERVE
+    pub(super) fn room(&self, reserve: u64) -> u64 {
+        FILE_HEADER_BYTES as u64 + self.bytes() + PAGE + reserve
     }
 }
 
@@ -126,7 +133,7 @@ impl Journal {
     /// Whether the current file takes it.
     pub(super) fn fits(&self, plan: &Plan) -> bool {
         let Some(current) = &self.current else { return false };
-        let reserve = if plan.has_records() { RESERVE } else { 0 };
+        let reserve = if plan.has_records() { self.reserve } else { 0 };
         let end = (current.position + plan.bytes()).next_multiple_of(PAGE);
         end + reserve <= current.room
     }

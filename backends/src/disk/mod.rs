@@ -1,8 +1,10 @@
 //! A directory of the local disk, durable by default.
 
 mod backend;
+pub mod check;
 mod checkpoints;
 mod compact;
+mod counts;
 mod engine;
 mod files;
 mod format;
@@ -17,5 +19,7 @@ mod storage;
 mod tests;
 
 pub use backend::{DiskBackend, OpenError};
+pub use check::check;
+pub use counts::DiskStats;
 pub use options::{DiskOptions, Level};
 pub use storage::DiskStorage;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ottla_broker_core::log::{Error, ErrorKind};
+use ottla_broker_core::planted::is_planted;
 
 use super::files::{File, Files};
 use super::format::{FileKind, journal_name, segment_name};
@@ -22,6 +24,9 @@ pub(super) struct Shelf {
     pub(super) files: Arc<dyn Files>,
     pool: Arc<Pool>,
     books: Mutex<Books>,
+    /// Reads for readers, and their bytes.
+    pub(super) reads: AtomicU64,
+    pub(super) read_bytes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +55,19 @@ pub(super) struct About {
     pub(super) adopted: bool,
 }
 
+impl Books {
+    /// Lets go of handles that were not used for the longest time, down to what may be open.
+    fn shut(&mut self) {
+        while self.open > MOST_OPEN && !is_planted("handles-unbounded") {
+            let oldest = self.by_number.values_mut().filter(|book| book.handle.is_some() && book.about.closed);
+            // What is written is open in any case: there are two such files at most.
+            let Some(book) = oldest.min_by_key(|book| book.used_at) else { return };
+            book.handle = None;
+            self.open -= 1;
+        }
+    }
+}
+
 pub(super) fn name(number: u64, kind: FileKind) -> String {
     match kind {
         FileKind::Journal => journal_name(number),
@@ -59,7 +77,8 @@ pub(super) fn name(number: u64, kind: FileKind) -> String {
 
 impl Shelf {
     pub(super) fn new(files: Arc<dyn Files>, pool: Arc<Pool>) -> Self {
-        Self { files, pool, books: Mutex::default() }
+        let (reads, read_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { files, pool, books: Mutex::default(), reads, read_bytes }
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
@@ -69,8 +88,12 @@ impl Shelf {
     pub(super) fn add(&self, number: u64, about: About, handle: Option<Arc<dyn File>>) {
         let mut books = self.lock();
         books.open += usize::from(handle.is_some());
+        books.clock += 1;
         let used_at = books.clock;
-        books.by_number.insert(number, Book { about, handle, used_at });
+        if books.by_number.insert(number, Book { about, handle, used_at }).is_some_and(|book| book.handle.is_some()) {
+            books.open -= 1;
+        }
+        books.shut();
     }
 
     pub(super) fn update(&self, number: u64, change: impl FnOnce(&mut About)) {
@@ -104,13 +127,7 @@ impl Shelf {
         let handle = self.files.open(&name(number, book.about.kind), false)?;
         book.handle = Some(Arc::clone(&handle));
         books.open += 1;
-        if books.open > MOST_OPEN {
-            let oldest = books.by_number.iter_mut().filter(|(_, book)| book.handle.is_some() && book.about.closed);
-            if let Some((_, book)) = oldest.min_by_key(|(_, book)| book.used_at) {
-                book.handle = None;
-                books.open -= 1;
-            }
-        }
+        books.shut();
         Ok(Some(handle))
     }
 
@@ -136,8 +153,13 @@ impl Medium for Shelf {
             Error::new(ErrorKind::Unavailable, message).with_source(error)
         };
         let Some(file) = self.open(number).map_err(failed)? else { return Ok(None) };
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.read_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let answer = self.pool.run(move || read(&*file, position, bytes));
         let answer = answer.await.map_err(|_| Error::new(ErrorKind::Closed, "the storage is closed: open it anew"))?;
         answer.map(Some).map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests;

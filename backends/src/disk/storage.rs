@@ -12,9 +12,10 @@ use ottla_broker_core::{LeaderEpoch, PartitionId};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::counts::DiskStats;
 use super::engine::Engine;
 use super::files::{Files, Lock};
-use super::journal::Journal;
+use super::journal::{Journal, reserve};
 use super::options::DiskOptions;
 use super::pool::Pool;
 use super::recover::recover;
@@ -82,6 +83,7 @@ impl DiskStorage {
             incarnation: found.incarnation + 1,
             next_chunk: found.next_chunk,
             durable: found.next_chunk,
+            reserve: reserve(options.file_bytes),
             current: None,
         };
         let engine = Engine::new(Arc::clone(&core), shelf, options, journal, found.next_file, found.next_checkpoint);
@@ -110,10 +112,21 @@ impl DiskStorage {
         Ok(Self { core, engine, pool, threads: Mutex::new(threads), closed: AtomicBool::new(false) })
     }
 
-    /// Bytes of the newest batches that are held in memory.
+    /// What it has done since it was opened.
     #[must_use]
-    pub fn tail_bytes(&self) -> usize {
-        self.core.tail.used()
+    pub fn stats(&self) -> DiskStats {
+        let counts = &self.engine.counts;
+        DiskStats {
+            groups: counts.groups.load(Ordering::Relaxed),
+            syncs: counts.syncs.load(Ordering::Relaxed),
+            journal_bytes: counts.journal_bytes.load(Ordering::Relaxed),
+            compacted_bytes: counts.compacted_bytes.load(Ordering::Relaxed),
+            checkpoints: counts.checkpoints.load(Ordering::Relaxed),
+            checkpoint_bytes: counts.checkpoint_bytes.load(Ordering::Relaxed),
+            reads: self.engine.shelf.reads.load(Ordering::Relaxed),
+            read_bytes: self.engine.shelf.read_bytes.load(Ordering::Relaxed),
+            tail_bytes: self.core.tail.used(),
+        }
     }
 
     /// Does on the calling thread what the threads would do; says whether anything was written.
@@ -124,6 +137,30 @@ impl DiskStorage {
             tracing::warn!(%error, "the background work of the storage failed");
         }
         any
+    }
+
+    /// What the tests of the parts work on.
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> (&Arc<Core>, &Arc<Engine>) {
+        (&self.core, &self.engine)
+    }
+
+    /// Writes what waits, and nothing else.
+    #[cfg(test)]
+    pub(super) fn write_now(&self) -> bool {
+        self.engine.write_pending()
+    }
+
+    /// One round of background work, which must succeed.
+    #[cfg(test)]
+    pub(super) fn tend_now(&self) {
+        self.engine.tend().unwrap();
+    }
+
+    /// The epoch that a log was opened at last.
+    #[cfg(test)]
+    pub(super) fn epoch_of(&self, key: Key) -> LeaderEpoch {
+        self.core.get(key).map_or(LeaderEpoch::NONE, |log| log.saved().epoch)
     }
 
     /// A log of the engine's own.

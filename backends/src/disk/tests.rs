@@ -1,5 +1,8 @@
 //! The disk backend as the suites see it, on real files and on files that can crash.
 
+mod compact;
+mod crash;
+pub(crate) mod driven;
 mod subject;
 
 use subject::{Real, Simulated};

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use ottla_broker_core::Offset;
+use ottla_broker_core::planted::is_planted;
 
 use super::extent::Extent;
 
 /// Beyond this an extent takes no further batch: a look-up reads at most about so much in vain.
-const EXTENT_BYTES: u32 = 64 << 10;
+pub(super) const EXTENT_BYTES: u32 = 64 << 10;
 
 /// The extents of one log, in order of their offsets, which never overlap.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +27,18 @@ impl Index {
 
     /// One batch more, as an extent of its own; it joins the last one where it lies right behind it.
     pub(crate) fn push(&mut self, batch: Extent) {
+        self.put(batch, false);
+    }
+
+    /// The same for batches that may not be all of the log: what does not follow without a gap stays apart, for what lies
+    /// between may be elsewhere.
+    pub(crate) fn push_sparse(&mut self, batch: Extent) {
+        self.put(batch, !is_planted("disk-compaction-joins-over-gap"));
+    }
+
+    fn put(&mut self, batch: Extent, dense: bool) {
         if let Some(last) = self.extents.back_mut()
+            && (!dense || last.next == batch.base)
             && last.file == batch.file
             && last.position + u64::from(last.bytes) == batch.position
             && last.bytes.saturating_add(batch.bytes) <= EXTENT_BYTES

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ottla_broker_core::log::{Bounds, BoundsCell, Error, ErrorKind, Ticket, TrimBase};
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::Batch;
 use ottla_broker_core::{LeaderEpoch, Offset};
 
@@ -17,6 +18,14 @@ use super::index::Index;
 use super::key::Key;
 use super::queue::{Op, Slot};
 use super::tail::cost;
+
+mod find;
+mod moved;
+
+pub(crate) use find::{Found, Place};
+pub(crate) use moved::Stretches;
+#[cfg(test)]
+mod tests;
 
 /// A log, whoever has it open. Its lock is never held over an await; the queue's lock is taken beneath it.
 #[derive(Debug)]
@@ -31,8 +40,15 @@ struct State {
     /// The newest epoch that it was opened at. It outlives the handles.
     epoch: LeaderEpoch,
     writer: Writer,
+    /// As callers see them: a reset and a truncation count as soon as they are submitted.
     bounds: Bounds,
+    /// As of what was applied, like `base` and `index`: this is what a restart may find.
+    kept: Kept,
     base: TrimBase,
+    /// How far trims were submitted that are not applied: nothing may be truncated below.
+    trimming: Offset,
+    /// Resets that were submitted and are not applied: what comes before them shows no more.
+    resets: u32,
     /// What is durable.
     index: Index,
     /// The newest batches, without a gap in the log's order up to its end. All that is not durable is here.
@@ -40,6 +56,14 @@ struct State {
     slot: Slot,
     /// Grows whenever offsets may come to name other batches than before, or none.
     rewrites: u64,
+}
+
+/// What of a log's state is durable, with its base and its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kept {
+    epoch: LeaderEpoch,
+    start: Offset,
+    end: Offset,
 }
 
 /// What became of the handle of the newest epoch.
@@ -76,34 +100,6 @@ pub(crate) enum Applied {
     Remove,
 }
 
-/// What a read finds without waiting.
-#[derive(Debug)]
-pub(crate) enum Found {
-    /// All of it in memory.
-    Here(Vec<Batch>),
-    /// It lies on the medium, in these extents in order; batches at or after `until` do not count.
-    There { extents: Vec<Extent>, until: Offset },
-}
-
-/// Where a batch is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
-    /// In memory, at this base offset; or nowhere.
-    Here(Option<Offset>),
-    /// In this extent, perhaps.
-    There(Extent),
-}
-
-impl State {
-    fn place(&self, there: Option<&Extent>, is: impl Fn(&&Batch) -> bool) -> Place {
-        let tail = self.tail.front().map_or(self.bounds.end, Batch::base_offset);
-        match there.filter(|extent| extent.base < tail) {
-            Some(extent) => Place::There(*extent),
-            None => Place::Here(self.tail.iter().find(is).map(Batch::base_offset)),
-        }
-    }
-}
-
 impl Log {
     pub(crate) fn new(key: Key) -> Self {
         Self::restored(Saved {
@@ -118,6 +114,7 @@ impl Log {
 
     pub(crate) fn restored(saved: Saved) -> Self {
         let bounds = Bounds { start: saved.start, durable_end: saved.end, end: saved.end };
+        let kept = Kept { epoch: saved.epoch, start: saved.start, end: saved.end };
         Self {
             key: saved.key,
             cell: Arc::new(BoundsCell::new(bounds)),
@@ -125,7 +122,10 @@ impl Log {
                 epoch: saved.epoch,
                 writer: Writer::Closed,
                 bounds,
+                kept,
                 base: saved.base,
+                trimming: saved.start,
+                resets: 0,
                 index: Index::from_extents(saved.extents),
                 tail: VecDeque::new(),
                 slot: Slot::default(),
@@ -134,14 +134,20 @@ impl Log {
         }
     }
 
-    /// As of what was applied.
+    /// As of what was applied. Not a bit of what is only submitted: a checkpoint that held the half of a truncation
+    /// would hold batches behind the end.
     pub(crate) fn saved(&self) -> Saved {
         let state = self.lock();
+        let mut kept = state.kept;
+        if is_planted("disk-checkpoint-ahead-of-journal") {
+            (kept.start, kept.end) = (state.bounds.start, state.bounds.durable_end);
+        }
+        let Kept { epoch, start, end } = kept;
         Saved {
             key: self.key,
-            epoch: state.epoch,
-            start: state.bounds.start,
-            end: state.bounds.durable_end,
+            epoch,
+            start,
+            end,
             base: state.base.clone(),
             extents: state.index.extents().copied().collect(),
         }
@@ -257,7 +263,9 @@ impl Log {
         if before <= start {
             return Ok(None);
         }
-        core.queue.submit(self, &mut state.slot, Op::Trim(before, base)).map(Some)
+        let ticket = core.queue.submit(self, &mut state.slot, Op::Trim(before, base))?;
+        state.trimming = state.trimming.max(before);
+        Ok(Some(ticket))
     }
 
     /// Makes it empty. `None` if an append came meanwhile: settle it first.
@@ -277,6 +285,8 @@ impl Log {
         let ticket = core.queue.submit(self, &mut state.slot, Op::Reset(at, base.clone()))?;
         core.tail.give_back(state.tail.drain(..).map(|batch| cost(&batch)).sum());
         state.bounds = Bounds::empty_at(at);
+        state.trimming = at;
+        state.resets += 1;
         state.rewrites += 1;
         self.publish(state);
         Ok(Some(ticket))
@@ -294,6 +304,10 @@ impl Log {
         self.check(state, epoch)?;
         if state.bounds.durable_end < state.bounds.end {
             return Ok(None);
+        }
+        if end < state.trimming {
+            let message = format!("{} cannot be truncated to {end}: it is trimmed to {}", self.key, state.trimming);
+            return Err(Error::new(ErrorKind::OutOfRange, message));
         }
         let ticket = core.queue.submit(self, &mut state.slot, Op::Truncate(end))?;
         while let Some(batch) = state.tail.pop_back_if(|batch| batch.next_offset() > end) {
@@ -334,11 +348,17 @@ impl Log {
     /// What was submitted and is not durable was not written, and never will be.
     pub(crate) fn fail(&self, core: &Core, error: &Error) {
         let mut state = self.lock();
-        let durable_end = state.bounds.durable_end;
-        while let Some(batch) = state.tail.pop_back_if(|batch| batch.base_offset() >= durable_end) {
+        let Kept { start, end, .. } = state.kept;
+        if (state.bounds.start, state.bounds.durable_end) != (start, end) {
+            // A reset or a truncation was not written either: all is as before, and what it dropped lies on the medium.
+            core.tail.give_back(state.tail.drain(..).map(|batch| cost(&batch)).sum());
+            state.rewrites += 1;
+        }
+        while let Some(batch) = state.tail.pop_back_if(|batch| batch.base_offset() >= end) {
             core.tail.give_back(cost(&batch));
         }
-        state.bounds.end = durable_end;
+        state.bounds = Bounds { start, durable_end: end, end };
+        (state.trimming, state.resets) = (start, 0);
         if !matches!(state.writer, Writer::Removed) {
             state.writer = Writer::Failed(error.clone());
         }
@@ -361,31 +381,45 @@ impl Log {
             match change {
                 Applied::Batch(extent) => {
                     state.index.push(extent);
+                    state.kept.end = extent.next;
                     state.bounds.durable_end = state.bounds.durable_end.max(extent.next);
                     state.bounds.end = state.bounds.end.max(extent.next);
                 }
-                Applied::Open(epoch) => state.epoch = state.epoch.max(epoch),
-                Applied::Trim(start, base) if start > state.bounds.start => {
+                Applied::Open(epoch) => {
+                    state.kept.epoch = state.kept.epoch.max(epoch);
+                    state.epoch = state.epoch.max(epoch);
+                }
+                Applied::Trim(start, base) if start > state.kept.start => {
                     state.index.trim(start);
-                    while let Some(batch) = state.tail.pop_front_if(|batch| batch.next_offset() <= start) {
-                        core.tail.give_back(cost(&batch));
+                    (state.kept.start, state.base) = (start, base);
+                    if state.resets == 0 {
+                        while let Some(batch) = state.tail.pop_front_if(|batch| batch.next_offset() <= start) {
+                            core.tail.give_back(cost(&batch));
+                        }
+                        state.bounds.start = start;
                     }
-                    (state.bounds.start, state.base) = (start, base);
                 }
                 Applied::Trim(..) => {}
                 Applied::Reset(at, base) => {
                     state.index.clear();
                     state.base = base;
-                    state.bounds.start = at;
-                    state.bounds.durable_end = at;
-                    if state.tail.is_empty() {
-                        state.bounds.end = at;
+                    (state.kept.start, state.kept.end) = (at, at);
+                    state.rewrites += 1;
+                    state.resets = state.resets.saturating_sub(1);
+                    if state.resets == 0 {
+                        (state.bounds.start, state.bounds.durable_end) = (at, at);
+                        if state.tail.is_empty() {
+                            state.bounds.end = at;
+                        }
                     }
                 }
                 Applied::Truncate(end) => {
                     state.index.truncate(end);
                     // A batch that straddles the start went as a whole.
-                    state.index.trim(state.bounds.start);
+                    state.index.trim(state.kept.start);
+                    state.kept.end = end;
+                    // Once more: whoever asked between the submission and now saw the index of before.
+                    state.rewrites += 1;
                     state.bounds.durable_end = end;
                     if state.tail.back().is_none_or(|last| last.next_offset() <= end) {
                         state.bounds.end = end;
@@ -400,21 +434,6 @@ impl Log {
         self.publish(state);
     }
 
-    /// Forgets durable batches up to `through` that are in memory; says how much room that gave.
-    pub(crate) fn evict(&self, through: Offset) -> usize {
-        let mut state = self.lock();
-        let through = through.min(state.bounds.durable_end);
-        let mut freed = 0;
-        while let Some(batch) = state.tail.pop_front_if(|batch| batch.next_offset() <= through) {
-            freed += cost(&batch);
-        }
-        if state.tail.len() < state.tail.capacity() / 4 {
-            let keep = state.tail.len() * 2;
-            state.tail.shrink_to(keep);
-        }
-        freed
-    }
-
     pub(crate) fn bounds(&self) -> Bounds {
         self.lock().bounds
     }
@@ -423,82 +442,5 @@ impl Log {
         let state = self.lock();
         self.check_reader(&state)?;
         Ok(state.base.clone())
-    }
-
-    /// See [`PartitionReader::read`](ottla_broker_core::log::PartitionReader::read).
-    pub(crate) fn find(&self, from: Offset, until: Offset, max_bytes: usize) -> Result<Found, Error> {
-        let state = self.lock();
-        self.check_reader(&state)?;
-        let Bounds { start, end, .. } = state.bounds;
-        if from < start || from > end {
-            let message = format!("offset {from} is outside the log of {}, which holds {start} to {end}", self.key);
-            return Err(Error::new(ErrorKind::OutOfRange, message));
-        }
-        let tail = state.tail.front().map_or(end, Batch::base_offset);
-        let mut extents = Vec::new();
-        let mut bytes = 0_usize;
-        // The index also knows what is in memory; only what lies before that is read from the medium.
-        for extent in state.index.from(from).take_while(|extent| from < tail && extent.base < tail.min(until)) {
-            // One more than fits: how much of the first is before `from` is known only when it is read.
-            if !extents.is_empty() && bytes > max_bytes {
-                break;
-            }
-            if !extents.is_empty() {
-                bytes = bytes.saturating_add(extent.bytes as usize);
-            }
-            extents.push(*extent);
-        }
-        if !extents.is_empty() {
-            return Ok(Found::There { extents, until: until.min(tail) });
-        }
-        let first = state.tail.partition_point(|batch| batch.next_offset() <= from);
-        let mut size = 0_usize;
-        let here = state.tail.range(first..).take_while(|batch| {
-            let is_first = size == 0;
-            size = size.saturating_add(batch.size_in_bytes());
-            batch.next_offset() <= until && (is_first || size <= max_bytes)
-        });
-        Ok(Found::Here(here.cloned().collect()))
-    }
-
-    /// The base offset of the first batch that ends after `from` and is of this time or later if it is in memory;
-    /// or the extent that may hold it.
-    pub(crate) fn find_time(&self, from: Offset, timestamp_ms: i64) -> Result<Place, Error> {
-        let state = self.lock();
-        self.check_reader(&state)?;
-        let is = |batch: &&Batch| batch.next_offset() > from && batch.max_timestamp() >= timestamp_ms;
-        let there = state.index.from(from).find(|extent| extent.max_timestamp >= timestamp_ms);
-        Ok(state.place(there, is))
-    }
-
-    /// The first batch that ends after `from` if it is in memory, or the extent that may hold it.
-    pub(crate) fn find_batch(&self, from: Offset) -> Result<Place, Error> {
-        let state = self.lock();
-        self.check_reader(&state)?;
-        Ok(state.place(state.index.from(from).next(), |batch| batch.next_offset() > from))
-    }
-
-    /// The files that hold its batches, some perhaps more than once.
-    pub(crate) fn files(&self) -> Vec<u64> {
-        let mut files: Vec<_> = self.lock().index.extents().map(|extent| extent.file).collect();
-        files.dedup();
-        files
-    }
-
-    /// A number that changes when offsets come to name other batches, and the extents that lie in some files.
-    pub(crate) fn extents_in(&self, is_in: impl Fn(u64) -> bool) -> (u64, Vec<Extent>) {
-        let state = self.lock();
-        (state.rewrites, state.index.extents().filter(|extent| is_in(extent.file)).copied().collect())
-    }
-
-    /// Its batches were moved; false if the log was rewritten meanwhile, and they stay where they were.
-    pub(crate) fn moved(&self, rewrites: u64, extents: Vec<Extent>, is_victim: impl Fn(u64) -> bool) -> bool {
-        let mut state = self.lock();
-        if state.rewrites != rewrites {
-            return false;
-        }
-        let start = state.bounds.start;
-        state.index.replace(extents, is_victim, start);
-        true
     }
 }

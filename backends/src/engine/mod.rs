@@ -28,6 +28,6 @@ pub(crate) use extent::Extent;
 pub(crate) use handle::{Reader, Writer};
 pub(crate) use index::Index;
 pub(crate) use key::{Key, Space};
-pub(crate) use log::{Applied, Log, Saved};
+pub(crate) use log::{Applied, Log, Saved, Stretches};
 pub(crate) use medium::Medium;
 pub(crate) use queue::{Group, Op, Part, Work};

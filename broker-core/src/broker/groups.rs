@@ -140,9 +140,15 @@ impl Broker {
     }
 
     /// # Errors
-    /// `NOT_COORDINATOR` while there is no `__consumer_offsets`; as [`check_serving`](Self::check_serving).
+    /// `NOT_COORDINATOR` while there is no `__consumer_offsets`, and once superseded: the other broker coordinates now,
+    /// and whoever asks it again goes on. As [`check_open`](Self::check_open).
     fn coordinator(&self) -> Result<Arc<GroupCoordinator>, Error> {
-        self.check_serving()?;
+        self.check_open()?;
+        if self.is_superseded() {
+            let stale = is_planted("superseded-coordinator-is-fatal");
+            let code = if stale { ErrorCode::StaleBrokerEpoch } else { ErrorCode::NotCoordinator };
+            return Err(self.superseded_error(code));
+        }
         self.groups.coordinator().ok_or_else(|| {
             let message = format!("broker {} coordinates no group yet: find the coordinator first", self.id());
             Error::new(ErrorCode::NotCoordinator, message)

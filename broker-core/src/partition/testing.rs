@@ -320,6 +320,14 @@ impl World {
         self.medium.lock().unwrap().batches.clone()
     }
 
+    /// A wrong bit in the byte `at` of the batch `nth`.
+    pub(super) fn rot(&self, nth: usize, at: usize) {
+        let batch = &mut self.medium.lock().unwrap().batches[nth];
+        let mut bytes = batch.to_bytes().to_vec();
+        bytes[at] ^= 1;
+        *batch = Batch::parse(bytes.into()).unwrap();
+    }
+
     pub(super) fn damage_base(&self) {
         self.medium.lock().unwrap().base.state = bytes::Bytes::from_static(b"damaged");
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{Offset, TopicPartition};
 use tokio::sync::oneshot;
 
@@ -317,7 +318,11 @@ impl Core {
         let Some(Ahead { index, messages, .. }) = self.ahead.take() else { return Poll::Ready(None) };
         match answer {
             Ok(()) => {
-                self.current = Some((index, messages));
+                // Meanwhile it may have been paused: then the batch waits as any other does.
+                match self.lane(index).filter(|lane| lane.is_held() && !is_planted("pause-misses-commit-ahead")) {
+                    Some(lane) => lane.rest = Some(messages),
+                    None => self.current = Some((index, messages)),
+                }
                 Poll::Ready(None)
             }
             // Somebody else's; it was not handed over here.

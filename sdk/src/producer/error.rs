@@ -6,6 +6,7 @@ use std::time::Duration;
 use ottla_broker_core::api::{self, ErrorCode};
 use ottla_broker_core::{InvalidTopicName, TopicName, record};
 
+use super::unacknowledged::{self, Unacknowledged};
 use crate::record::Record;
 
 /// Why a record was not sent, or may not have been. Cheap to clone: one failure answers every record of
@@ -192,12 +193,18 @@ pub enum Error {
     },
 
     /// From `close`: its time limit passed.
-    #[error("{records} records were not acknowledged when the time to close ({limit:?}) was over")]
+    #[error("{records} records were not acknowledged when the time to close ({limit:?}) was over: {}{}",
+        unacknowledged::list(.left),
+        .earlier.as_ref().map(|earlier| format!("; and before that, {earlier}")).unwrap_or_default())]
     LeftBehind {
         /// How many.
         records: u64,
+        /// Where they were to go.
+        left: Vec<Unacknowledged>,
         /// The limit.
         limit: Duration,
+        /// What `flush` would have told besides: failures before the limit whose deliveries were dropped.
+        earlier: Option<Box<Error>>,
     },
 }
 

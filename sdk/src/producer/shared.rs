@@ -20,6 +20,7 @@ use super::error::{Error, NotEnqueued};
 use super::reports::Reports;
 use super::settings::Config;
 use super::state::{Index, Parts, Placed, State};
+use super::unacknowledged::Unacknowledged;
 use crate::context::Context;
 use crate::partitioner::Partitioner;
 use crate::record::Record;
@@ -328,37 +329,45 @@ impl Shared {
     pub(super) async fn close(&self, limit: Duration) -> Result<(), Error> {
         {
             let mut state = self.state();
-            if let Some(ended) = &state.ended {
-                return Err(ended.clone());
+            if let Some(ended) = state.ended.clone() {
+                drop(state);
+                // What failed since, or with what ended it, has been told to nobody yet.
+                return self.reports.take().and(Err(ended));
             }
             state.ended = Some(Error::Closed { in_doubt: false });
         }
         self.budget.close();
         let flushed = self.parts.env.timeout(limit, self.flush()).await;
+        // Before those that are given up now report themselves.
+        let earlier = self.reports.take().err();
         let left = self.stop();
-        if flushed.is_err() && left > 0 {
-            return Err(Error::LeftBehind { records: left, limit });
+        let records = left.iter().map(|left| left.records).sum();
+        if flushed.is_err() && records > 0 {
+            return Err(Error::LeftBehind { records, left, limit, earlier: earlier.map(Box::new) });
         }
-        self.reports.take()
+        if is_planted("close-swallows-failures") {
+            return Ok(());
+        }
+        earlier.map_or_else(|| self.reports.take(), Err)
     }
 
     /// The last clone went away, or the task that sends did.
     pub(super) fn abandon(&self) {
         let left = self.stop();
-        if left > 0 {
+        if !left.is_empty() {
             tracing::warn!(
                 client_id = %self.context.client_id,
-                records = left,
+                records = left.iter().map(|left| left.records).sum::<u64>(),
                 "the producer was dropped before its records were acknowledged: call `close` or `flush` first"
             );
         }
     }
 
-    /// Ends at once: how many records had no answer.
-    pub(super) fn stop(&self) -> u64 {
+    /// Ends at once: which records had no answer.
+    pub(super) fn stop(&self) -> Vec<Unacknowledged> {
         let (left, settled) = {
             let mut state = self.state();
-            (state.records(), state.end(|_, in_doubt| Error::Closed { in_doubt }))
+            (state.left(), state.end(|_, in_doubt| Error::Closed { in_doubt }))
         };
         self.budget.close();
         self.settle(settled);

@@ -19,6 +19,7 @@ use super::partition::{Effects, Partition, Taken};
 use super::reports::Reports;
 use super::settings::Config;
 use super::shared::Shared;
+use super::unacknowledged::Unacknowledged;
 use crate::partitioner::{Choice, Partitioner};
 use crate::record::Record;
 
@@ -422,14 +423,23 @@ impl State {
         }
     }
 
-    /// How many records have no answer.
-    pub(super) fn records(&self) -> u64 {
+    /// Which records have no answer.
+    pub(super) fn left(&self) -> Vec<Unacknowledged> {
         let of = |partition: &Partition| {
             let sent = partition.in_flight.iter().filter(|sent| !sent.expired);
             let all = sent.chain(&partition.queue).chain(&partition.open);
             all.map(|batch| u64::from(batch.records)).sum::<u64>()
         };
-        let loading: usize = self.loading.values().map(Vec::len).sum();
-        self.partitions.iter().map(of).sum::<u64>() + loading as u64
+        let placed = self.partitions.iter().map(|partition| Unacknowledged {
+            topic: partition.name.topic.to_string(),
+            partition: Some(partition.name.partition),
+            records: of(partition),
+        });
+        let loading = self.loading.iter().map(|(topic, records)| Unacknowledged {
+            topic: topic.clone(),
+            partition: None,
+            records: records.len() as u64,
+        });
+        placed.chain(loading).filter(|left| left.records > 0).collect()
     }
 }

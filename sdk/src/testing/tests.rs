@@ -3,7 +3,7 @@ use std::time::Duration;
 use ottla_broker_core::api::ErrorCode;
 
 use super::*;
-use crate::{At, Client, NewTopic, Producer, Record};
+use crate::{At, Client, Commit, NewTopic, Producer, Record};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -146,4 +146,27 @@ fn one_seed_is_one_run() {
     };
     assert_eq!(chance(7), chance(7));
     assert_ne!(chance(7), chance(8));
+}
+
+#[test]
+fn a_pause_holds_a_batch_back_whose_commit_is_on_its_way() {
+    run(8, async |world| {
+        let cluster =
+            TestCluster::builder(&world).broker_config("group.initial.rebalance.delay.ms", 0).start().await.unwrap();
+        let client = cluster.client().await.unwrap();
+        client.admin().create_topic(NewTopic::new("t")).await.unwrap();
+        let producer = client.producer().build().await.unwrap();
+        producer.send(Record::to("t").value("a")).await.unwrap();
+        let env = world.env();
+        cluster.next(Call::OffsetCommit, Fault::Delay(LIMIT));
+        let mut consumer = client.consumer("g").topics(["t"]).commit(Commit::BeforeHandover).build().await.unwrap();
+        assert!(env.timeout(Duration::from_secs(2), consumer.next()).await.is_err());
+        assert_eq!(cluster.counts().delayed_answers, 1, "the commit is not on its way");
+        let own = consumer.handle().assignment();
+        consumer.handle().pause(&own[0]).unwrap();
+        assert!(env.timeout(2 * LIMIT, consumer.next()).await.is_err(), "handed over while it was paused");
+        consumer.handle().resume(&own[0]).unwrap();
+        let message = env.timeout(LIMIT, consumer.next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(message.offset(), crate::Offset::ZERO);
+    });
 }

@@ -41,6 +41,8 @@ const PLANTED: &[(&str, u64)] = &[
     ("reader-skips-batch-tail", 20),
     ("trim-loses-producers", 400),
     ("stale-refusal-told", 400),
+    ("reader-skips-unchecked", 400),
+    ("rebuild-trusts-bytes", 2_500),
 ];
 
 struct Options {

@@ -2,6 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use ottla::ErrorCode;
+
+/// Whether a refusal of a commit says that it was not taken.
+pub(super) const fn is_certain(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::IllegalGeneration
+            | ErrorCode::UnknownMemberId
+            | ErrorCode::FencedInstanceId
+            | ErrorCode::RebalanceInProgress
+    )
+}
+
 /// What became of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ottla::testing::World;
 
+use super::cast::Cast;
+use super::consumed::Consumed;
 use super::groups::Groups;
 use super::stats::Stats;
 
@@ -55,6 +57,8 @@ struct Inner {
     violations: Vec<String>,
     stats: Stats,
     groups: Groups,
+    /// By the group's place in the cast.
+    consumed: Vec<Consumed>,
     hash: u64,
     told: Option<String>,
 }
@@ -67,9 +71,11 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn new(world: &World, partitions: usize, tell: bool) -> Self {
+    pub(super) fn new(world: &World, partitions: usize, cast: &Cast, tell: bool) -> Self {
         let logs = (0..partitions).map(|_| Log::default()).collect();
-        let inner = Inner { logs, hash: 0xcbf2_9ce4_8422_2325, told: tell.then(String::new), ..Inner::default() };
+        let consumed = cast.groups.iter().map(|group| Consumed::new(group.name, group.promise)).collect();
+        let inner =
+            Inner { logs, consumed, hash: 0xcbf2_9ce4_8422_2325, told: tell.then(String::new), ..Inner::default() };
         Self { world: world.clone(), inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -134,27 +140,21 @@ impl History {
         self.event(format_args!("reader {reader} got {value:?} at {partition}/{offset}"));
         let mut inner = self.lock();
         inner.stats.add("read", 1);
-        let Some(value) = value.filter(|value| *value < inner.values.len() as u64) else {
-            inner.violate(format!("invariant 9: what reader {reader} got at {partition}/{offset} was never written"));
+        if !inner.see(&format_args!("reader {reader}"), partition, offset, value) {
             return;
-        };
-        let (home, fate) = {
-            let known = &inner.values[usize::try_from(value).unwrap()];
-            (known.partition, known.fate)
-        };
-        if home != partition {
-            inner.violate(format!("value {value} was sent to partition {home} and read from {partition}"));
         }
-        if fate == Fate::Refused {
-            inner.violate(format!("value {value} was refused and read all the same, at {partition}/{offset}"));
-        }
-        inner.place(partition, offset, value, "was read");
         let reads = inner.reads.entry((reader, partition)).or_default();
         if let Some(last) = reads.last().copied().filter(|last| *last >= offset) {
             inner.violate(format!("reader {reader} went from {partition}/{last} back to {offset}"));
             return;
         }
         reads.push(offset);
+    }
+
+    /// A consumer got a record.
+    pub(super) fn consumed_value(&self, consumer: u32, partition: usize, offset: i64, value: Option<u64>) {
+        self.event(format_args!("consumer {consumer} got {value:?} at {partition}/{offset}"));
+        self.lock().see(&format_args!("consumer {consumer}"), partition, offset, value);
     }
 
     /// Records before `before` are about to be deleted.
@@ -201,6 +201,17 @@ impl History {
                 None
             }
         }
+    }
+
+    /// Of the group at this place in the cast.
+    pub(super) fn consumed<T>(
+        &self,
+        group: usize,
+        change: impl FnOnce(&mut Consumed) -> Result<T, String>,
+    ) -> Option<T> {
+        let noted = change(&mut self.lock().consumed[group]);
+        // So that the trace says when.
+        noted.map_err(|what| self.violation(what)).ok()
     }
 
     /// The whole log of a partition as it is at the end, from its start to its end.
@@ -251,6 +262,9 @@ impl History {
                 before = offset;
             }
         }
+        for consumed in inner.consumed.iter().filter(|consumed| consumed.has_seen(partition)) {
+            found.extend(consumed.finish(partition, known.trimmed, &known.truth));
+        }
         for what in found {
             inner.violate(what);
         }
@@ -289,6 +303,26 @@ impl Inner {
         if self.violations.len() < KEPT && !self.violations.contains(&what) {
             self.violations.push(what);
         }
+    }
+
+    /// Somebody got a record. Says whether it is one.
+    fn see(&mut self, who: &std::fmt::Arguments<'_>, partition: usize, offset: i64, value: Option<u64>) -> bool {
+        let Some(value) = value.filter(|value| *value < self.values.len() as u64) else {
+            self.violate(format!("invariant 9: what {who} got at {partition}/{offset} was never written"));
+            return false;
+        };
+        let (home, fate) = {
+            let known = &self.values[usize::try_from(value).unwrap()];
+            (known.partition, known.fate)
+        };
+        if home != partition {
+            self.violate(format!("value {value} was sent to partition {home} and read from {partition}"));
+        }
+        if fate == Fate::Refused {
+            self.violate(format!("value {value} was refused and read all the same, at {partition}/{offset}"));
+        }
+        self.place(partition, offset, value, "was read");
+        true
     }
 
     /// `value` is at `offset`, and neither is anywhere else.

@@ -13,6 +13,7 @@ use ottla_broker_core::api::{Error, ErrorCode, FetchPartition, FetchRequest, Iso
 use ottla_broker_core::{BrokerId, Offset, TopicName, TopicPartition};
 
 use super::chance::Chance;
+use super::groups::is_certain;
 use super::run::Shared;
 
 const GROUP: &str = "g";
@@ -356,14 +357,7 @@ impl Member {
 
     /// What a refusal of commits means for them.
     fn judge(&self, commits: &[u64], error: &Error) {
-        let certain = matches!(
-            error.code,
-            ErrorCode::IllegalGeneration
-                | ErrorCode::UnknownMemberId
-                | ErrorCode::FencedInstanceId
-                | ErrorCode::RebalanceInProgress
-        );
-        if !certain {
+        if !is_certain(error.code) {
             return;
         }
         if matches!(error.code, ErrorCode::IllegalGeneration | ErrorCode::UnknownMemberId) {

@@ -10,7 +10,7 @@ pub(super) async fn run(shared: Shared, chance: Chance) {
     let cluster = shared.cluster.cluster();
     while !shared.is_over() {
         chance.0.sleep(chance.ms(20, 400)).await;
-        let at = chance.index(shared.partitions.len());
+        let at = chance.index(shared.settled());
         let (topic, partition) = shared.partitions[at];
         let name = TopicPartition::new(TopicName::new(topic).unwrap(), partition);
         let earliest = chance.one_in(3);

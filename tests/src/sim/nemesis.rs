@@ -89,7 +89,7 @@ async fn act(shared: &Shared, deed: Deed, chance: &Chance) {
         }
         Deed::MoveLeader => {
             for _ in 0..chance.between(1, 3) {
-                let (topic, partition) = *chance.pick(&shared.partitions);
+                let (topic, partition) = *chance.pick(&shared.partitions[..shared.settled()]);
                 cluster.move_leader(topic, partition).unwrap();
                 env.sleep(chance.ms(0, 200)).await;
             }
@@ -153,7 +153,7 @@ pub(super) async fn start(shared: &Shared, chance: &Chance) {
 }
 
 async fn trim(shared: &Shared, chance: &Chance) {
-    let at = chance.index(shared.partitions.len());
+    let at = chance.index(shared.settled());
     let (topic, partition) = shared.partitions[at];
     let end = u64::try_from(shared.history.known_end(at)).unwrap();
     let before = i64::try_from(chance.between(0, end)).unwrap();

@@ -28,7 +28,7 @@ pub(super) async fn run(shared: Shared, slot: u32, chance: Chance) {
         };
         while !shared.is_healed() {
             for _ in 0..chance.between(1, BURST) {
-                send(&shared, &producer, number, chance.index(shared.partitions.len()), &chance).await;
+                send(&shared, &producer, number, chance.index(shared.open.get()), &chance).await;
             }
             if chance.one_in(60) {
                 break;

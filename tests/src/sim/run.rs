@@ -8,12 +8,13 @@ use ottla::testing::{Call, StorageFault, TestCluster, World};
 use ottla::{At, Client, Env, ErrorCode, NewTopic};
 use ottla_broker_core::env::Watched;
 
+use super::cast::{Cast, GROWING, stream};
 use super::chance::Chance;
 use super::history::History;
 use super::plan::Plan;
 use super::producers::value_of;
 use super::stats::Stats;
-use super::{members, monitor, nemesis, panics, producers, readers, scratch};
+use super::{consumers, growth, members, monitor, nemesis, panics, producers, readers, scratch};
 
 /// What everything that was healed has: time to write, to read all, and to settle.
 const HEALING: Duration = Duration::from_secs(30);
@@ -52,6 +53,11 @@ pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
     /// Topic and number; the place in this list is the partition's name in the history.
     pub(super) partitions: Arc<Vec<(&'static str, i32)>>,
+    pub(super) cast: Arc<Cast>,
+    /// How many of the partitions exist: the last ones come later.
+    pub(super) open: Arc<Watched<usize>>,
+    /// They are to come now.
+    pub(super) hurry: Arc<Watched<bool>>,
     phase: Arc<Watched<Phase>>,
     /// Actors that have healed.
     done: Arc<Watched<u32>>,
@@ -87,6 +93,11 @@ impl Shared {
         self.done.change(|done| *done += 1);
     }
 
+    /// The partitions that are there from the beginning come first, and are this many.
+    pub(super) fn settled(&self) -> usize {
+        self.partitions.len() - self.cast.later().count()
+    }
+
     pub(super) fn place(&self, topic: &str, partition: i32) -> usize {
         self.partitions.iter().position(|(name, number)| *name == topic && *number == partition).unwrap()
     }
@@ -109,6 +120,21 @@ impl Shared {
         late.map(|(slot, at)| format!("reader {slot} has not come to {} of {at}", ends[at])).collect()
     }
 
+    /// Which groups of consumers have not committed all.
+    fn consumers_behind(&self, ends: &[i64]) -> Vec<String> {
+        let mut late = Vec::new();
+        for (number, group) in self.cast.groups.iter().enumerate() {
+            let own = self.partitions.iter().enumerate().filter(|(_, (topic, _))| group.topics.contains(topic));
+            for (at, _) in own {
+                let progress = self.history.consumed(number, |consumed| Ok(consumed.progress(at))).unwrap_or(0);
+                if progress < ends[at] {
+                    late.push(format!("{} has committed {progress} of {at}, which ends at {}", group.name, ends[at]));
+                }
+            }
+        }
+        late
+    }
+
     fn group_behind(&self, ends: &[i64]) -> Vec<String> {
         if self.plan.members == 0 {
             return Vec::new();
@@ -129,10 +155,15 @@ pub fn run_seed(seed: u64, tell: bool) -> Outcome {
         let env = world.env();
         let chance = Chance(world.fork());
         let plan = Plan::draw(&chance, nemesis::DEEDS.len());
-        let partitions = plan.partitions();
-        let history = History::new(&world, partitions.len(), tell);
+        let cast = Cast::draw(&world, plan.topics.len());
+        let mut partitions = plan.partitions();
+        partitions.extend(cast.later());
+        let history = History::new(&world, partitions.len(), &cast, tell);
         history.event(format_args!("seed {seed}: {plan:?}"));
-        if env.timeout(LIMIT, simulate(&world, &chance, plan, partitions, &history)).await.is_err() {
+        if !cast.groups.is_empty() {
+            history.event(format_args!("{cast:?}"));
+        }
+        if env.timeout(LIMIT, simulate(&world, &chance, (plan, cast), partitions, &history)).await.is_err() {
             history.violation(format!("the run hangs; tasks: {:?}", world.tasks().live()));
         }
         for panic in panics::take() {
@@ -145,7 +176,13 @@ pub fn run_seed(seed: u64, tell: bool) -> Outcome {
     Outcome { seed, violations, stats, hash, trace }
 }
 
-async fn simulate(world: &World, chance: &Chance, plan: Plan, partitions: Vec<(&'static str, i32)>, history: &History) {
+async fn simulate(
+    world: &World,
+    chance: &Chance,
+    (plan, cast): (Plan, Cast),
+    partitions: Vec<(&'static str, i32)>,
+    history: &History,
+) {
     let cluster = TestCluster::builder(world)
         .commit_delay(plan.commit_delay)
         .broker_config("offsets.topic.num.partitions", 2)
@@ -157,7 +194,15 @@ async fn simulate(world: &World, chance: &Chance, plan: Plan, partitions: Vec<(&
     for (topic, partitions) in ["orders", "clicks"].into_iter().zip(&plan.topics) {
         client.admin().create_topic(NewTopic::new(topic).partitions(*partitions)).await.unwrap();
     }
+    let mut open = partitions.len();
+    if let Some((from, to)) = cast.growing {
+        client.admin().create_topic(growth::topic(from)).await.unwrap();
+        open -= usize::try_from(to - from).unwrap();
+    }
     let shared = Shared {
+        cast: Arc::new(cast),
+        open: Arc::new(Watched::new(open)),
+        hurry: Arc::default(),
         cluster,
         history: history.clone(),
         plan: Arc::new(plan),
@@ -210,6 +255,17 @@ fn begin(shared: &Shared, world: &World) {
         env.spawn("sim-scratch", scratch::run(shared.clone(), fork()));
     }
     env.spawn("sim-monitor", monitor::run(shared.clone(), fork()));
+    let mut number = 0;
+    for (group, plan) in shared.cast.groups.iter().enumerate() {
+        for slot in 0..plan.statics.len() {
+            number += 1;
+            let chance = stream(world, u64::from(number));
+            env.spawn("sim-consumer", consumers::run(shared.clone(), group, slot, number, chance));
+        }
+    }
+    if let Some(growing) = shared.cast.growing {
+        env.spawn("sim-growth", growth::run(shared.clone(), stream(world, 1_000), growing));
+    }
 }
 
 /// No more trouble: everything that lives writes, reads and commits all that there is, in time.
@@ -218,6 +274,14 @@ async fn heal(shared: &Shared, client: &Client, chance: &Chance) {
     shared.history.event(format_args!("all is healed"));
     shared.cluster.heal();
     nemesis::start(shared, chance).await;
+    if shared.open.get() < shared.partitions.len() {
+        shared.hurry.set(true);
+        let grown = shared.open.wait_for(|open| *open == shared.partitions.len());
+        if env.timeout(HEALING, grown).await.is_err() {
+            shared.history.violation("no partitions can be added after all was healed".to_owned());
+            return;
+        }
+    }
     shared.phase.set(Phase::Healed);
     let everyone = shared.done.wait_for(|done| *done == shared.plan.producers);
     if env.timeout(HEALING * 2, everyone).await.is_err() {
@@ -241,6 +305,21 @@ async fn heal(shared: &Shared, client: &Client, chance: &Chance) {
     }
     if !waited(env, SETTLING, || shared.group_behind(&ends).is_empty()).await {
         shared.history.violation(format!("60 s after all was healed: {:?}", shared.group_behind(&ends)));
+    }
+    consumers_settle(shared, env, &ends).await;
+}
+
+/// Consumers that commit before each batch need the time of a write for each: they are given time as long as they
+/// come further.
+async fn consumers_settle(shared: &Shared, env: &Env, ends: &[i64]) {
+    let mut behind = shared.consumers_behind(ends);
+    while !behind.is_empty() {
+        let before = std::mem::take(&mut behind);
+        if !waited(env, SETTLING, || shared.consumers_behind(ends) != before).await {
+            shared.history.violation(format!("nothing new for 60 s after all was healed: {before:?}"));
+            return;
+        }
+        behind = shared.consumers_behind(ends);
     }
 }
 
@@ -281,7 +360,7 @@ async fn whole(client: &Client, topic: &str, partition: i32) -> Result<(i64, i64
 /// The leader epochs of all partitions together.
 async fn epochs(client: &Client) -> u64 {
     let topics = client.admin().list_topics().await.unwrap_or_default();
-    let ours = topics.iter().filter(|topic| ["orders", "clicks"].contains(&topic.name.as_str()));
+    let ours = topics.iter().filter(|topic| ["orders", "clicks", GROWING].contains(&topic.name.as_str()));
     let epochs = ours.flat_map(|topic| topic.partitions.iter().map(|partition| partition.leader_epoch.0));
     epochs.map(|epoch| u64::try_from(epoch).unwrap_or(0)).sum()
 }

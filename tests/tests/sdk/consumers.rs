@@ -1,14 +1,15 @@
 //! Consumer groups.
 
+mod assignments;
 mod crowd;
 mod delivery;
 mod ending;
 mod places;
 mod rebalancing;
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use assignments::{Bell, balanced, say_assigned};
 use async_trait::async_trait;
 pub(super) use crowd::*;
 pub(super) use delivery::*;
@@ -33,6 +34,7 @@ fn quick(client: &Client, group: &str) -> Builder {
         .heartbeat_interval(Duration::from_millis(20))
         .session_timeout(Duration::from_secs(30))
         .metadata_refresh(Duration::from_millis(50))
+        .on_rebalance(Bell)
 }
 
 fn value(message: &Message) -> i64 {
@@ -53,6 +55,7 @@ struct Notes(mpsc::UnboundedSender<Heard>);
 #[async_trait]
 impl RebalanceListener for Notes {
     async fn assigned(&self, partitions: &[TopicPartition], _: &Handle) {
+        say_assigned();
         let _ = self.0.send(Heard::Assigned(partitions.to_vec()));
     }
 
@@ -112,21 +115,6 @@ fn run(who: usize, mut consumer: Consumer, seen: &Seen) -> tokio::task::JoinHand
             seen.add(who, partition, value);
         }
     })
-}
-
-/// Waits until the handles together have `count` partitions, each at least one and none twice.
-async fn balanced(handles: &[&Handle], count: usize) {
-    loop {
-        let shares: Vec<_> = handles.iter().map(|handle| handle.assignment()).collect();
-        let all: BTreeSet<_> = shares.iter().flatten().cloned().collect();
-        let sum: usize = shares.iter().map(Vec::len).sum();
-        let least = (count / handles.len()).min(1);
-        let most = count.div_ceil(handles.len());
-        if all.len() == count && sum == count && shares.iter().all(|share| (least..=most).contains(&share.len())) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }
 
 async fn send(producer: &Producer, partition: i32, value: i64) {

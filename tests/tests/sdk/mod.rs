@@ -1,4 +1,20 @@
 //! The SDK's suite: written once, run on every backend. A backend joins by one line at the end of this file.
+//!
+//! What users of other clients complain about, and the tests that ours does not. Those of `client::tests`,
+//! `consumer::tests`, `producer::tests` and `reader::tests` are in the crate `ottla`, on a clock of their own; the
+//! others are here.
+//!
+//! | complaint | tests |
+//! |---|---|
+//! | close or drop that hangs | `consumers::a_hung_listener_or_handler_does_not_hang_the_end`, `lifecycle::dropping_everything_leaves_no_task`, `client::tests::nothing_that_hangs_holds_a_close_beyond_its_limit`, `client::tests::no_task_no_timer_and_no_connection_is_left_after_close_or_drop` |
+//! | eviction on the poll interval that is only logged | `consumers::being_busy_for_too_long_is_said_and_mended`, `consumer::tests::who_is_busy_is_told_after_the_poll_interval_and_not_before` |
+//! | a sync commit that blocks the executor | `consumers::nothing_blocks_a_runtime_of_one_thread` |
+//! | `next` that hangs after shutdown | `consumers::next_ends_after_shutdown_and_close`, `reader::tests::shutdown_and_close_end_a_waiting_call` |
+//! | shutdown that swallows flush errors | `client::tests::close_names_what_was_not_written`, `client::tests::close_tells_failures_that_nobody_heard_of`, `client::tests::close_hides_no_failure_behind_another` |
+//! | commit before processing by default | `consumers::at_least_once_is_the_default_and_repeats_what_was_not_acked` |
+//! | one cursor for many partitions | `consumers::each_partition_has_a_stream_until_it_is_revoked`, `consumers::unacked_messages_hold_their_partition_back_and_say_why` |
+//! | publish without back-pressure | `errors::a_full_buffer_gives_the_record_back`, `producer::tests::room::unacknowledged_bytes_stay_within_their_bound` |
+//! | blocking metadata and seek | `consumers::nothing_blocks_a_runtime_of_one_thread` |
 #![allow(clippy::disallowed_methods, reason = "tests run tasks of their own, in real time")]
 
 mod admin;

@@ -41,11 +41,14 @@ async fn read<R: PartitionReader + ?Sized>(
     }
 }
 
-/// One wrong bit among those that only the CRC protects: the records, or the CRC itself if there are none.
+/// One wrong bit among those that only the CRC protects: the records, and the header but for what a storage knows
+/// by itself: where the batch lies and how far it goes.
 fn flip_bit(batch: &Batch, faults: &Faults) -> Result<Batch, Error> {
     let mut bytes = batch.to_bytes().to_vec();
-    let first = if bytes.len() > Header::SIZE { Header::SIZE } else { Header::CRC_START - 1 };
-    let at = first + faults.random_below(bytes.len().saturating_sub(first).max(1));
+    let extent = 23..27;
+    let among = bytes.len().saturating_sub(Header::CRC_START + extent.len());
+    let at = Header::CRC_START + faults.random_below(among.max(1));
+    let at = if at < extent.start { at } else { at + extent.len() };
     if let Some(byte) = bytes.get_mut(at) {
         *byte ^= 1 << faults.random_below(8);
     }

@@ -3,7 +3,7 @@
 //! Everything lies flat in one directory, so that one directory sync makes names durable. Every call blocks
 //! and may be made from any thread.
 
-#[cfg(any(test, feature = "decorators"))]
+#[cfg(test)]
 pub(crate) mod crash;
 mod failure;
 mod lock;

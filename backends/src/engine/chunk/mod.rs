@@ -76,6 +76,6 @@ mod tests;
 pub(crate) use bad::Bad;
 pub(crate) use directory::{decode_directory, encode};
 pub(crate) use entry::{Entry, Run, key_bytes, read_key};
-pub(crate) use header::{ALIGNMENT, HEADER_BYTES, Header};
-pub(crate) use item::{ITEM_HEAD_BYTES, Items, item_bytes, item_head};
+pub(crate) use header::{HEADER_BYTES, Header};
+pub(crate) use item::{Items, item_bytes, item_head};
 pub(crate) use scan::find_later;

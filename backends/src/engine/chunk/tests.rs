@@ -8,9 +8,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::header::ALIGNMENT;
+use super::item::ITEM_HEAD_BYTES;
 use super::{
-    ALIGNMENT, Bad, Entry, HEADER_BYTES, Header, ITEM_HEAD_BYTES, Items, Run, decode_directory, encode, find_later,
-    item_bytes, item_head,
+    Bad, Entry, HEADER_BYTES, Header, Items, Run, decode_directory, encode, find_later, item_bytes, item_head,
 };
 use crate::engine::{Key, Space};
 

@@ -12,7 +12,8 @@ use crate::ids::BrokerId;
 
 /// Requests of groups. `NOT_COORDINATOR` and `COORDINATOR_NOT_AVAILABLE` mean: find the coordinator again;
 /// `COORDINATOR_LOAD_IN_PROGRESS`: ask again after a pause. With each of them the effect is unknown or none. Further
-/// outer errors of all: `BROKER_NOT_AVAILABLE` once closed, `STALE_BROKER_EPOCH` once superseded.
+/// outer errors of all: `BROKER_NOT_AVAILABLE` once closed. Once superseded the answer is `NOT_COORDINATOR`, and to who
+/// looks for the coordinator or lists groups here `STALE_BROKER_EPOCH`.
 ///
 /// Dropping a future gives up the answer only. Somebody must [keep house](Self::run_housekeeping): sessions
 /// end, and what a restart found is replayed, only then.

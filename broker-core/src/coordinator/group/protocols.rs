@@ -38,13 +38,23 @@ impl Group {
     /// The protocol that most members like best among those that all have. Of two with as many votes, the
     /// first by name.
     pub(super) fn choose_protocol(&self) -> Option<Arc<str>> {
+        let common = self.common_protocols();
         let mut votes: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
         for member in self.members.values() {
-            let favourite =
-                member.protocols.iter().find(|p| self.members.values().all(|other| other.supports(&p.name)))?;
+            let favourite = member.protocols.iter().find(|p| common.contains(&*p.name))?;
             *votes.entry(&favourite.name).or_default() += 1;
         }
         votes.into_iter().rev().max_by_key(|(_, votes)| *votes).map(|(name, _)| Arc::clone(name))
+    }
+
+    /// The protocols that all members have: one look at each member, as a group may have thousands.
+    fn common_protocols(&self) -> BTreeSet<&str> {
+        let mut members = self.members.values();
+        let first = members.next().into_iter().flat_map(|member| &member.protocols).map(|p| &*p.name);
+        members.fold(first.collect(), |mut common: BTreeSet<&str>, member| {
+            common.retain(|name| member.supports(name));
+            common
+        })
     }
 
     /// The topics that the members want under the chosen protocol; `None` if it is not the consumers' protocol or

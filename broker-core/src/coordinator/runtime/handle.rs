@@ -49,6 +49,8 @@ enum Phase {
     Loading {
         not_before: Moment,
         failures: u32,
+        /// What the last try failed with.
+        failure: Option<Error>,
     },
     Active(Box<Shard>),
     Resigned,
@@ -72,7 +74,7 @@ impl ShardHandle {
         config: GroupConfig,
         wake: Arc<Notify>,
     ) -> Self {
-        let phase = Phase::Loading { not_before: Moment::default(), failures: 0 };
+        let phase = Phase::Loading { not_before: Moment::default(), failures: 0, failure: None };
         let inner =
             Inner { phase, era: FIRST_ERA, waiting: BTreeMap::new(), next_reply: 0, tail: None, announced: None };
         let busy = std::sync::atomic::AtomicBool::new(false);
@@ -254,6 +256,12 @@ impl ShardHandle {
                 ErrorCode::NotCoordinator,
                 format!("partition {partition} of __consumer_offsets is led elsewhere now"),
             ),
+            Phase::Loading { failure: Some(failure), .. } => Error::new(
+                ErrorCode::CoordinatorLoadInProgress,
+                format!(
+                    "partition {partition} of __consumer_offsets could not be replayed, and is tried again: {failure}"
+                ),
+            ),
             Phase::Loading { .. } | Phase::Active(_) => Error::new(
                 ErrorCode::CoordinatorLoadInProgress,
                 format!("partition {partition} of __consumer_offsets is being replayed: try again"),
@@ -305,7 +313,7 @@ impl ShardHandle {
         if inner.era != era {
             return;
         }
-        let Phase::Loading { not_before, failures } = &mut inner.phase else { return };
+        let Phase::Loading { not_before, failures, failure } = &mut inner.phase else { return };
         match result {
             Ok(mut shard) => {
                 let mut effects = Effects::default();
@@ -319,6 +327,7 @@ impl ShardHandle {
                 let backoff = FIRST_RETRY.saturating_mul(1 << (*failures).min(7));
                 *not_before = self.env.now() + backoff;
                 tracing::warn!(partition = self.partition, %error, ?backoff, "a shard could not be loaded");
+                *failure = Some(error);
             }
         }
     }
@@ -340,7 +349,7 @@ impl Inner {
     /// Nothing of the state is trusted any more: replay. Who waits is told by its channel closing.
     fn fail(&mut self, now: Moment) {
         if matches!(self.phase, Phase::Active(_)) {
-            self.phase = Phase::Loading { not_before: now, failures: 0 };
+            self.phase = Phase::Loading { not_before: now, failures: 0, failure: None };
             self.era += 1;
             self.waiting.clear();
             self.tail = None;

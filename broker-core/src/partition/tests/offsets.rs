@@ -1,11 +1,11 @@
 //! Offsets by time.
 
-use crate::api::{Acks, IsolationLevel, OffsetSpec};
+use crate::api::{Acks, ErrorCode, IsolationLevel, OffsetSpec};
 use crate::ids::{LeaderEpoch, Offset};
 use crate::log::PartitionReader;
 use crate::partition::Partition;
 use crate::partition::testing::{TRUSTED, World, plain, timed};
-use crate::record::{Builder, BuilderOptions, Compression, Flags};
+use crate::record::{Builder, BuilderOptions, Compression, Flags, Header};
 
 async fn look_up(partition: &Partition, spec: OffsetSpec) -> Option<(i64, i64)> {
     let listed = partition.list_offset(spec, IsolationLevel::ReadUncommitted).await.unwrap();
@@ -50,6 +50,28 @@ async fn the_first_record_at_or_after_a_time_whatever_the_order_within_a_batch()
     let latest = partition.list_offset(OffsetSpec::Latest, IsolationLevel::ReadCommitted).await.unwrap();
     assert_eq!((earliest.offset, latest.offset), (Some(Offset(7)), Some(Offset(7))));
     assert_eq!(latest.leader_epoch, Some(partition.epoch()));
+}
+
+#[tokio::test]
+async fn bytes_that_rotted_give_an_error_and_no_wrong_offset() {
+    // In the header the base timestamp and the greatest; then each byte of the records.
+    let size = timed(&[10, 30, 20], None).size_in_bytes();
+    for at in (27..43).chain(Header::SIZE..size) {
+        let world = World::new();
+        let (partition, _log) = world.open().await;
+        assert!(partition.append(timed(&[10, 30, 20], None), Acks::All, TRUSTED).is_ok());
+        assert!(partition.append(timed(&[40], None), Acks::All, TRUSTED).is_ok());
+        world.rot(0, at);
+        for (spec, right) in [(OffsetSpec::Timestamp(15), (1, 30)), (OffsetSpec::MaxTimestamp, (3, 40))] {
+            match partition.list_offset(spec, IsolationLevel::ReadUncommitted).await {
+                Err(error) => assert_eq!(error.code, ErrorCode::CorruptMessage),
+                // A look-up that need not go through that batch.
+                Ok(found) => {
+                    assert_eq!((found.offset, found.timestamp_ms), (Some(Offset(right.0)), Some(right.1)), "byte {at}");
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::ids::Offset;
 use crate::log::Snapshot;
 use crate::partition::Partition;
 use crate::partition::testing::{TRUSTED, World, bases, from, plain, sequenced};
-use crate::record::{Builder, BuilderOptions, Flags};
+use crate::record::{Builder, BuilderOptions, Flags, Header};
 
 /// All that follows from the log, short of the coarse index's boundaries.
 fn derived(partition: &Partition) -> impl PartialEq + std::fmt::Debug + use<> {
@@ -43,6 +43,28 @@ async fn a_restart_remembers_producers_with_and_without_a_snapshot() {
             again.append(sequenced(1, 0, 9, 1), Acks::All, TRUSTED).unwrap_err().code,
             ErrorCode::OutOfOrderSequenceNumber
         );
+    }
+}
+
+#[tokio::test]
+async fn state_is_not_rebuilt_from_bytes_that_rotted() {
+    // Of the header: timestamps, producer, its epoch and sequence; and a byte of the records.
+    for at in (27..57).chain([Header::SIZE + 3]) {
+        let world = World::new();
+        let (partition, _log) = world.open().await;
+        for i in 0..3 {
+            assert!(partition.append(sequenced(1, 0, i, 1), Acks::All, TRUSTED).is_ok());
+        }
+        world.rot(1, at);
+        let error = world.lead(&world.log()).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::CorruptMessage, "byte {at}");
+        for part in ["t-3", "offset 1 is corrupt"] {
+            assert!(error.message.contains(part), "{error} does not say {part}");
+        }
+        // The same bit again: it was wrong for a moment only.
+        world.rot(1, at);
+        let (again, _log) = world.open().await;
+        assert_eq!(derived(&again), derived(&partition), "byte {at}");
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) topics: BTreeMap<TopicName, (TopicId, Vec<Partition>)>,
     /// What the next fetches fail with, one each.
     pub(super) refusals: VecDeque<ErrorCode>,
+    /// What the next look-ups of a partition of `t` fail with, one each.
+    pub(super) lookup_refusals: BTreeMap<i32, VecDeque<ErrorCode>>,
     /// What every fetch fails with.
     pub(super) down: Option<ErrorCode>,
     pub(super) fetches: usize,
@@ -73,10 +75,14 @@ pub(super) fn of_producer(base: i64, count: i64, transaction: Option<i64>) -> Ba
 
 /// The same batch with one bit of its last record changed.
 pub(super) fn damaged(batch: &Batch) -> Batch {
-    let mut bytes = batch.to_bytes().to_vec();
     // The last byte is the last record's header count; the one before, the end of its value.
-    let at = bytes.len() - 2;
-    bytes[at] ^= 1;
+    damaged_at(batch, batch.size_in_bytes() - 2, 1)
+}
+
+/// The same batch with these bits of a byte changed.
+pub(super) fn damaged_at(batch: &Batch, at: usize, bits: u8) -> Batch {
+    let mut bytes = batch.to_bytes().to_vec();
+    bytes[at] ^= bits;
     Batch::parse(Bytes::from(bytes)).unwrap()
 }
 
@@ -214,8 +220,17 @@ impl Cluster for Fake {
         _isolation: IsolationLevel,
         wanted: Vec<(TopicPartition, OffsetSpec)>,
     ) -> Result<Vec<Result<ListedOffset, Error>>, Error> {
-        let state = self.lock();
+        let mut state = self.lock();
+        let mut refused = BTreeMap::new();
+        for (partition, _) in &wanted {
+            let number = partition.partition;
+            let refusals = &mut state.lookup_refusals;
+            refused.entry(number).or_insert_with(|| refusals.get_mut(&number).and_then(VecDeque::pop_front));
+        }
         let answers = wanted.iter().map(|(partition, spec)| {
+            if let Some(Some(code)) = refused.get(&partition.partition) {
+                return Err((*code).into());
+            }
             let partition = &state.topics[&partition.topic].1[partition.partition as usize];
             let offset = match spec {
                 OffsetSpec::Earliest => Some(partition.start),

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use ottla_broker_core::TopicId;
-use ottla_broker_core::api::ErrorCode;
+use ottla_broker_core::api::{AbortedTransaction, ErrorCode, IsolationLevel};
 use ottla_broker_core::env::Env;
+use ottla_broker_core::record::ControlRecord;
+use ottla_broker_core::{LeaderEpoch, ProducerEpoch, ProducerId, TopicId};
 
-use super::fake::{Fake, damaged, name, tp};
+use super::fake::{Fake, damaged, damaged_at, name, of_producer, tp};
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -27,6 +28,48 @@ async fn damaged_bytes_are_never_served() {
     }
     fake.change(0, |partition| partition.batches[1] = good);
     assert_eq!(rest(&mut reader, 1).await, [[2, 3, 4, 5]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn damaged_bytes_never_hide_a_batch() {
+    let marker = |at, record: ControlRecord| {
+        record.to_batch(ProducerId(6), ProducerEpoch(0), 1).unwrap().stamped(Offset(at), LeaderEpoch(0))
+    };
+    let abort = || marker(2, ControlRecord::Abort { coordinator_epoch: 0 });
+    // Producer 6 aborts what it wrote at 0, and commits what it wrote at 4; 7 commits.
+    let good = || {
+        let kept = |base, producer| of_producer(base, 1, Some(producer));
+        vec![of_producer(0, 2, Some(6)), abort(), kept(3, 7), kept(4, 6)]
+    };
+    let low_attributes = 22;
+    let low_producer_id = 50;
+    for (what, nth, at, bits) in [
+        ("a control batch", 2, low_attributes, 0x20),
+        ("of a producer that aborted", 2, low_producer_id, 1),
+        ("the end of no abort", 1, low_producer_id, 1),
+        ("the end of a commit, not of an abort", 1, abort().size_in_bytes() - 9, 1),
+    ] {
+        let fake = Fake::new(&[&[]]);
+        let batches = good();
+        fake.change(0, |partition| {
+            partition.batches = good();
+            partition.batches[nth] = damaged_at(&batches[nth], at, bits);
+            partition.aborted = vec![AbortedTransaction { producer_id: ProducerId(6), first_offset: Offset(0) }];
+        });
+        let client = fake.client().await;
+        let built = client.reader().topic("t").to_end().isolation(IsolationLevel::ReadCommitted).build().await;
+        let mut reader = built.unwrap();
+        let error = reader.next().await.unwrap_err();
+        let damaged = batches[nth].base_offset();
+        assert!(matches!(&error, Error::Corrupt { offset, .. } if *offset == damaged), "{what}: {error}");
+        assert_eq!(reader.position(&tp(0)), Some(damaged), "{what}");
+        fake.change(0, |partition| {
+            partition.batches[nth] = batches[nth].clone();
+            // A broker names those only that end at or after the offset asked for.
+            partition.aborted.retain(|_| damaged <= Offset(2));
+        });
+        assert_eq!(rest(&mut reader, 1).await, [[3, 4]], "{what}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,4 +169,34 @@ async fn a_deleted_topic_is_told_once() {
         assert!(error.is_fatal());
         assert!(reader.try_next().unwrap().is_none());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_look_up_that_failed_is_tried_again() {
+    let one: &[i64] = &[1];
+    let fake = Fake::new(&[one; 6]);
+    for partition in 0..6 {
+        let times = 1 + partition as usize % 3;
+        let refusals = std::iter::repeat_n(ErrorCode::NotLeaderOrFollower, times).collect();
+        fake.lock().lookup_refusals.insert(partition, refusals);
+    }
+    let client = fake.client().await;
+    // Each has a time of its own at which it may be asked about again. Nothing else wakes a reader that ends.
+    let build = client.reader().topic("t").to_end().build();
+    let build = tokio::time::timeout(Duration::from_secs(30), build);
+    let mut reader = build.await.expect("a partition is asked about no more").unwrap();
+    assert!(fake.lock().lookup_refusals.values().all(|left| left.is_empty()));
+    assert_eq!(rest(&mut reader, 6).await, [[0]; 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_fetched_before_all_places_are_known_is_handed_over() {
+    let fake = Fake::new(&[&[3, 2], &[1]]);
+    // While it is asked about again, the other is read.
+    fake.lock().lookup_refusals.insert(1, [ErrorCode::NotLeaderOrFollower; 3].into());
+    let client = fake.client().await;
+    let mut reader = client.reader().topic("t").to_end().build().await.unwrap();
+    assert!(fake.lock().fetches >= 1 && reader.buffered_bytes() > 0, "nothing came early");
+    assert_eq!(rest(&mut reader, 2).await, [vec![0, 1, 2, 3, 4], vec![0]]);
+    assert_eq!(reader.buffered_bytes(), 0, "its room came back");
 }

@@ -1,5 +1,7 @@
 //! A hundred members.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// Members before the last one comes.

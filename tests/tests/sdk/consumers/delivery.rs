@@ -84,12 +84,9 @@ pub(crate) async fn a_crash_repeats_or_skips_as_promised(place: &impl Place) {
 /// Waits until the group has forgotten the crashed member, and has it begin at 0 again.
 async fn begin_anew(place: &impl Place) {
     let client = place.connect().await;
-    let mut consumer = client.consumer("g").topics(["t"]).build().await.unwrap();
-    let _ = consumer.try_next();
+    let consumer = quick(&client, "g").build().await.unwrap();
     let handle = consumer.handle();
-    while handle.assignment().is_empty() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    balanced(&[&handle], 1).await;
     handle.commit_offsets([(tp("t", 0), ottla::Offset(0), String::new())]).await.unwrap();
     handle.shutdown(PATIENCE).await.unwrap();
     client.close(PATIENCE).await.unwrap();

@@ -39,6 +39,11 @@ impl CrashFiles {
         Self { machine: Arc::new(Mutex::new(Machine::boot(medium))) }
     }
 
+    /// A machine that goes on with what a medium holds, and what is on its way there.
+    pub(super) fn resume(medium: Medium) -> Self {
+        Self { machine: Arc::new(Mutex::new(Machine::resume(medium))) }
+    }
+
     fn machine(&self) -> MutexGuard<'_, Machine> {
         // Whoever panicked did so in a test's thread, between two whole changes.
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)

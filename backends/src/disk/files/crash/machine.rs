@@ -43,6 +43,20 @@ impl Machine {
         Self { start, names, files, next_inode, ..Self::default() }
     }
 
+    /// Goes on with what a medium holds and what is on its way there, which processes see alike.
+    pub(super) fn resume(start: Medium) -> Self {
+        let mut seen = start.clone();
+        for pending in std::mem::take(&mut seen.changes) {
+            seen.apply(pending.inode, &pending.change);
+        }
+        for change in std::mem::take(&mut seen.name_changes) {
+            seen.apply_name(&change);
+        }
+        seen.forget_nameless();
+        let next_inode = start.contents.keys().next_back().map_or(0, |last| last + 1);
+        Self { start, next_inode, ..Self::boot(seen) }
+    }
+
     /// Counts a call, and says whether it is to fail.
     pub(super) fn enter(&mut self, call: Call, name: &str) -> Option<Failure> {
         *self.calls.entry(call).or_default() += 1;

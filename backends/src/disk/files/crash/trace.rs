@@ -70,6 +70,11 @@ impl Trace {
         CrashFiles::boot(medium)
     }
 
+    /// The machine after its process died at a point: it holds all that was written, and may lose it yet.
+    pub(crate) fn died(&self, point: usize) -> CrashFiles {
+        CrashFiles::resume(self.medium(point))
+    }
+
     /// What a crash leaves.
     pub(crate) fn crash(&self, state: State) -> CrashFiles {
         self.image(state.point, state.choice)

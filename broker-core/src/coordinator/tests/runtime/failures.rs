@@ -1,7 +1,10 @@
 //! Answers and commits; failures and what is in doubt after them.
 
+use std::time::Duration;
+
 use super::*;
 use crate::api::ErrorCode;
+use crate::record::Header;
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_waits_until_what_it_reveals_is_committed() {
@@ -122,4 +125,57 @@ async fn whoever_waits_is_told_when_another_broker_takes_over() {
     assert_eq!(code(running.heartbeat(heartbeat("g", &member)).await), ErrorCode::NotCoordinator);
     let next = lead(GroupConfig::default(), &[log.survivor()]).await;
     next.heartbeat(heartbeat("g", &member)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_rotted_on_the_way_are_not_replayed() {
+    let log = MemoryLog::new();
+    let running = lead(GroupConfig::default(), &[Arc::clone(&log)]).await;
+    let member = running.join(join("g", None)).await.unwrap();
+    running.sync(sync("g", &member, &[(&member.member, "all")])).await.unwrap();
+    running.commit(commit("g", Some(&member), 0, 5)).await.unwrap();
+    drop(running);
+    // The group's own record, and its offset: each byte in turn, of keys and values alike.
+    for (nth, size) in log.sizes().into_iter().enumerate() {
+        for from_end in 1..=size - Header::SIZE {
+            log.rot_next_read(nth, from_end);
+            let again = start(GroupConfig::default(), &[Arc::clone(&log)]);
+            while again.list(ListGroups::default()).await.is_err() {
+                settle().await;
+                // A load that failed is tried again a while after.
+                tokio::time::advance(Duration::from_millis(100)).await;
+            }
+            let what = format!("byte {from_end} from the end of batch {nth} was wrong for a moment");
+            let found = again.fetch(fetch_all("g")).await.unwrap();
+            assert_eq!(found.len(), 1, "{what}");
+            assert_eq!((&found[0].partition, offset_of(&found[0])), (&partition(0), 5), "{what}");
+            let described = again.describe("g".into()).await.unwrap();
+            assert_eq!(described.state, GroupState::Stable, "{what}");
+            assert_eq!(described.members[0].member, member.member, "{what}");
+            again.heartbeat(heartbeat("g", &member)).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_cannot_be_replayed_says_why() {
+    let log = MemoryLog::new();
+    let running = lead(GroupConfig::default(), &[Arc::clone(&log)]).await;
+    running.commit(commit("g", None, 0, 1)).await.unwrap();
+    drop(running);
+    log.rot_next_read(0, 1);
+    let again = start(GroupConfig::default(), &[Arc::clone(&log)]);
+    settle().await;
+    let error = again.fetch(fetch_all("g")).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::CoordinatorLoadInProgress);
+    for part in ["partition 0 of __consumer_offsets", "offset 0 is corrupt", "is tried again"] {
+        assert!(error.message.contains(part), "{error} does not say {part}");
+    }
+    tokio::time::advance(Duration::from_millis(100)).await;
+    settle().await;
+    assert_eq!(committed(&again, "g").await, Some(1));
+}
+
+fn offset_of(fetched: &FetchedOffset) -> i64 {
+    fetched.committed.clone().unwrap().unwrap().offset.0
 }

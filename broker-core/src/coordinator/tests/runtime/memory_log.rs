@@ -26,6 +26,8 @@ struct Inner {
     holds_after_begin: bool,
     refuses: bool,
     failed: bool,
+    /// The next read gives a wrong bit at this distance from the end of this batch.
+    rots: Option<(usize, usize)>,
 }
 
 impl Inner {
@@ -71,6 +73,16 @@ impl MemoryLog {
     /// Takes no append from now on, and says so at once.
     pub(super) fn refuse(&self, refuses: bool) {
         self.inner.lock().unwrap().refuses = refuses;
+    }
+
+    /// The next read gives the batch `nth` with a wrong bit, `from_end` bytes before its end; later ones are right again.
+    pub(super) fn rot_next_read(&self, nth: usize, from_end: usize) {
+        self.inner.lock().unwrap().rots = Some((nth, from_end));
+    }
+
+    /// How many bytes each batch has.
+    pub(super) fn sizes(&self) -> Vec<usize> {
+        self.inner.lock().unwrap().batches.iter().map(Batch::size_in_bytes).collect()
     }
 
     /// Fails what was not committed: it is lost, or kept after all. Opens again only with [`MemoryLog::mend`].
@@ -159,9 +171,21 @@ impl ShardLog for MemoryLog {
     }
 
     async fn read(&self, from: Offset, _max_bytes: usize) -> Result<Vec<Batch>, Error> {
-        let inner = self.inner.lock().unwrap();
+        let mut inner = self.inner.lock().unwrap();
+        let rots = inner.rots.take();
         // A few at a time, so that a load takes several reads.
-        Ok(inner.batches.iter().filter(|batch| batch.next_offset() > from).take(16).cloned().collect())
+        let read = inner.batches.iter().enumerate().filter(|(_, batch)| batch.next_offset() > from).take(16);
+        Ok(read
+            .map(|(nth, batch)| match rots {
+                Some((rotten, from_end)) if rotten == nth => {
+                    let mut bytes = batch.to_bytes().to_vec();
+                    let at = bytes.len() - from_end;
+                    bytes[at] ^= 1;
+                    Batch::parse(bytes.into()).unwrap()
+                }
+                _ => batch.clone(),
+            })
+            .collect())
     }
 
     async fn trim(&self, before: Offset) -> Result<(), Error> {
