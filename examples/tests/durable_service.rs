@@ -1,5 +1,6 @@
 //! `durable_service` as a user runs it: with its processes.
 #![allow(clippy::unwrap_used, reason = "test code: a panic is the verdict")]
+#![allow(clippy::disallowed_methods, reason = "a user writes the configuration")]
 
 use std::process::{Command, Output};
 

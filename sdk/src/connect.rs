@@ -95,11 +95,11 @@ async fn open_url(
 ) -> Result<Arc<dyn Cluster>, crate::Error> {
     match url.scheme {
         #[cfg(feature = "memory")]
-        Scheme::Memory => Ok(share(memory::open(url, broker_config(entries)?, env).await?, env)),
+        Scheme::Memory => Ok(share(Box::pin(memory::open(url, broker_config(entries)?, env)).await?, env)),
         #[cfg(feature = "disk")]
         Scheme::File => {
             disk::check(&settings.disk)?;
-            Ok(share(disk::open(url, broker_config(entries)?, settings.disk, env).await?, env))
+            Ok(share(Box::pin(disk::open(url, broker_config(entries)?, settings.disk, env)).await?, env))
         }
         #[cfg(not(feature = "memory"))]
         Scheme::Memory => Err(feature_off(url)),

@@ -9,6 +9,7 @@ use ottla_backends::disk::{DiskBackend, DiskOptions, Level, OpenError};
 use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{self, ErrorKind};
+use ottla_broker_core::planted::is_planted;
 
 use super::error::Error;
 use super::shared::{Options, Places};
@@ -33,6 +34,7 @@ pub(super) async fn open(
     let failed = |source| refused(url, source);
     let directory = DiskBackend::locate(&path).await.map_err(failed)?;
     let place = directory.clone();
+    let directory = if is_planted("directory-by-its-spelling") { path } else { directory };
     let wanted = (config.clone(), options);
     let start = |hold| async move {
         let backend = DiskBackend::open_held(&place, options, env, hold).await.map_err(failed)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
+use ottla_broker_core::planted::is_planted;
 use tokio::sync::watch;
 
 use super::error::Error;
@@ -70,7 +71,9 @@ impl<K: Ord, O: Options> Places<K, O> {
                 };
             }
             // Nothing is ever sent: this ends when the sender is dropped. If it never is, `start` says what is wrong.
-            let _ = env.timeout(LEAVES_WITHIN, before.hold.changed()).await;
+            if !is_planted("newcomer-does-not-wait") {
+                let _ = env.timeout(LEAVES_WITHIN, before.hold.changed()).await;
+            }
         }
         let (holder, hold) = watch::channel(());
         // Before it starts: if this future is dropped in the midst, the next one waits for what became of it.
