@@ -78,3 +78,6 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

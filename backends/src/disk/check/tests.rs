@@ -42,7 +42,7 @@ fn full() -> Driven {
         driven.write();
     }
     driven.log(2).truncate(core, EPOCH, Offset(33)).unwrap();
-    driven.log(9).remove(core).unwrap();
+    core.take(key(9)).unwrap().remove(core).unwrap();
     driven.write();
     driven
 }
@@ -216,7 +216,7 @@ async fn a_directory_is_checked_only_when_nobody_has_it_open_and_is_not_changed(
     let place = directory.path();
     let options = DiskOptions { journal_bytes: 8 << 20, file_bytes: 1 << 20, ..DiskOptions::default() };
     let backend = DiskBackend::open(place, options, &Env::system()).await.unwrap();
-    backend.backend().metadata.append_at(ottla_broker_core::log::Position(0), vec!["command".into()]).await.unwrap();
+    backend.backend().metadata.append_at(0, vec!["command".into()]).await.unwrap();
     let error = check(place).unwrap_err();
     assert!(matches!(error, OpenError::InUse { .. }), "{error}");
     // As a process that was killed leaves it, with its lock gone.

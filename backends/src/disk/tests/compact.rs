@@ -95,7 +95,7 @@ fn a_segment_that_is_mostly_dead_is_sorted_anew() {
     let first = core.get(key(2)).unwrap().extents()[0].file;
     let log = driven.log(1);
     log.trim(core, EPOCH, ottla_broker_core::Offset(50), ottla_broker_core::log::TrimBase::default()).unwrap();
-    driven.log(9).remove(core).unwrap();
+    core.take(key(9)).unwrap().remove(core).unwrap();
     driven.write();
     // Of half of it nothing is left; a trim in the middle of an extent keeps all of that, so half of the other goes, too.
     let log = driven.log(2);
