@@ -2,6 +2,7 @@
 
 mod compact;
 pub(crate) mod driven;
+mod failed_sync;
 mod subject;
 
 use subject::{Real, Simulated};

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ottla_broker_core::log::{Bounds, BoundsCell, Error, ErrorKind, Ticket, TrimBase};
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::Batch;
 use ottla_broker_core::{LeaderEpoch, Offset};
 
@@ -342,7 +343,9 @@ impl Log {
     /// What was submitted and is not durable was not written, and never will be.
     pub(crate) fn fail(&self, core: &Core, error: &Error) {
         let mut state = self.lock();
-        let (start, durable_end) = state.applied;
+        let Bounds { start, durable_end, .. } = state.bounds;
+        let planted = is_planted("failed-truncation-stays");
+        let (start, durable_end) = if planted { (start, durable_end) } else { state.applied };
         if state.bounds.durable_end != durable_end || state.bounds.start != start {
             // A truncation or a reset is not to be. What it took out of memory is on the medium, with all before it.
             core.tail.give_back(state.tail.drain(..).map(|batch| cost(&batch)).sum());

@@ -12,9 +12,10 @@ use ottla_broker_core::log::{LogStorage, TrimBase};
 use super::{LogName, Report, check, check_files};
 use crate::disk::files::Files;
 use crate::disk::files::crash::{Choice, CrashFiles};
-use crate::disk::format::{FileKind, Name};
+use crate::disk::format::{Checkpoint, FileKind, Name, checkpoint_name};
 use crate::disk::tests::driven::{Driven, EPOCH, SMALL, key};
 use crate::disk::{DiskBackend, DiskOptions, OpenError};
+use crate::engine::Saved;
 
 fn checked(files: &CrashFiles) -> Report {
     check_files(Arc::new(files.clone()), Path::new("here")).unwrap()
@@ -230,6 +231,36 @@ async fn a_directory_is_checked_only_when_nobody_has_it_open_and_is_not_changed(
     assert_eq!(contents(place), before, "nothing was written");
     let error = check(&place.join("nowhere")).unwrap_err();
     assert!(matches!(error, OpenError::Directory { .. }), "{error}");
+}
+
+/// With checksums that are good: as a bug would write it.
+#[test]
+fn an_index_that_is_not_the_data_s_is_told() {
+    let driven = full();
+    close(&driven);
+    let (number, bytes) = crate::disk::checkpoints::newest(&driven.files).unwrap().unwrap();
+    let good = Checkpoint::decode(&bytes).unwrap();
+    let name = checkpoint_name(number);
+    let changes: [(&str, fn(&mut Saved)); 6] = [
+        ("ends too early", |log| log.extents.last_mut().unwrap().next.0 -= 1),
+        ("begins elsewhere", |log| log.extents[0].position += 1),
+        ("is too short", |log| log.extents[0].bytes -= 1),
+        ("begins with another offset", |log| log.extents[0].base.0 += 1),
+        ("has another time", |log| log.extents[0].max_timestamp += 1),
+        ("is in another file", |log| log.extents[0].file = log.extents.last().unwrap().file),
+    ];
+    for (what, change) in changes {
+        let mut bad = good.clone();
+        let log = bad.logs.iter_mut().find(|log| log.key == key(3)).unwrap();
+        assert!(log.extents.len() > 1 && log.extents[0].file != log.extents.last().unwrap().file);
+        change(log);
+        let before = log.extents.clone();
+        driven.files.remove(&name).unwrap();
+        crate::disk::checkpoints::save(&driven.files, &name, &bad.encode()).unwrap();
+        let report = checked(&driven.files);
+        let told = report.damage.iter().any(|damage| damage.log == Some(LogName::Records(key(3).id)));
+        assert!(told, "{what}: {report} {before:?}");
+    }
 }
 
 #[test]
