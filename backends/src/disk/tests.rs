@@ -4,6 +4,7 @@ mod compact;
 pub(crate) mod driven;
 mod failed_sync;
 mod subject;
+mod versions;
 
 use subject::{Real, Simulated};
 

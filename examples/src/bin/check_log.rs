@@ -82,7 +82,7 @@ async fn write(directory: &Path) -> Result<(), Box<dyn Error>> {
     let producer = client.producer().build().await?;
     let mut deliveries = Vec::new();
     for n in 0..RECORDS {
-        deliveries.push(producer.submit(Record::to(TOPIC).key(format!("order-{n}")).value("paid")).await?);
+        deliveries.push(producer.enqueue(Record::to(TOPIC).key(format!("order-{n}")).value("paid")).await?);
     }
     for delivery in deliveries {
         delivery.await?;
