@@ -94,7 +94,7 @@ impl Engine {
             if bytes == 0 {
                 continue; // the next checkpoint removes it
             }
-            let mostly_dead = bytes < about.bytes / 2;
+            let mostly_dead = bytes < self.space(&about) / 2;
             if about.kind == FileKind::Segment || about.adopted {
                 if mostly_dead {
                     victims.insert(number);

@@ -228,3 +228,6 @@ pub(super) fn extent(batch: &Batch, file: u64, position: u64, bytes: usize) -> E
         max_timestamp: batch.max_timestamp(),
     }
 }
+
+#[cfg(test)]
+mod tests;

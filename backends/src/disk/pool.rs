@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -47,8 +48,11 @@ impl Pool {
     ) -> oneshot::Receiver<T> {
         let (reply, answer) = oneshot::channel();
         let job = move || {
-            // Whoever asked may have given up.
-            let _ = reply.send(job());
+            // A job that panics takes no thread with it: who asked is told, for the reply is dropped.
+            if let Ok(outcome) = catch_unwind(AssertUnwindSafe(job)) {
+                // Whoever asked may have given up.
+                let _ = reply.send(outcome);
+            }
         };
         if self.most == 0 {
             job();
@@ -109,8 +113,11 @@ impl Pool {
         drop(state);
         self.work.notify_all();
         for thread in threads {
-            // A job that panicked has told its caller by dropping the answer.
+            // No job can make it panic.
             let _ = thread.join();
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,13 +165,15 @@ struct Replay<'a> {
 #[derive(Debug)]
 enum Broken {
     Bad(String),
+    /// It is whole, and of a format that this release does not know: nothing that may be dropped.
+    Version(String),
     Io(io::Error),
 }
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bad(what) => f.write_str(what),
+            Self::Bad(what) | Self::Version(what) => f.write_str(what),
             Self::Io(error) => write!(f, "{error}"),
         }
     }
@@ -213,6 +215,10 @@ impl Replay<'_> {
                         let what = format!("`{}` cannot be read", journal_name(candidate.number));
                         return Err(unavailable(&what, error));
                     }
+                    Err(Broken::Version(what)) if !is_planted("chunk-version-taken-for-torn") => {
+                        let name = journal_name(candidate.number);
+                        return Err(corrupt(format!("`{name}` cannot be read from byte {position} on: {what}")));
+                    }
                     Err(why) => break Some((index, position, why)),
                 }
             };
@@ -251,7 +257,9 @@ impl Replay<'_> {
     /// Reads the chunk at `position`: its changes, and its bytes.
     fn chunk(&self, candidate: &Candidate, position: u64, expected: u64) -> Result<(Vec<(Key, Applied)>, u64), Broken> {
         let file = &*candidate.file;
-        let bad = |bad: crate::engine::chunk::Bad| Broken::Bad(bad.to_string());
+        let bad = |bad: crate::engine::chunk::Bad| {
+            if bad.is_version() { Broken::Version(bad.to_string()) } else { Broken::Bad(bad.to_string()) }
+        };
         let header = Header::parse(&read(file, position, HEADER_BYTES).map_err(Broken::Io)?).map_err(bad)?;
         let is_of_now =
             header.incarnation == self.checkpoint.incarnation || is_planted("disk-journal-accepts-old-incarnation");

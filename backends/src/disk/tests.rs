@@ -3,7 +3,9 @@
 mod compact;
 mod crash;
 pub(crate) mod driven;
+mod failed_sync;
 mod subject;
+mod versions;
 
 use subject::{Real, Simulated};
 

@@ -166,3 +166,6 @@ impl Log {
         Error::new(ErrorKind::Unavailable, format!("{} {what}", self.key))
     }
 }
+
+#[cfg(test)]
+mod tests;

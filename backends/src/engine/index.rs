@@ -90,3 +90,6 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

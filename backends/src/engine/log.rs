@@ -348,7 +348,11 @@ impl Log {
     /// What was submitted and is not durable was not written, and never will be.
     pub(crate) fn fail(&self, core: &Core, error: &Error) {
         let mut state = self.lock();
-        let Kept { start, end, .. } = state.kept;
+        let Kept { start, end, .. } = if is_planted("failed-truncation-stays") {
+            Kept { start: state.bounds.start, end: state.bounds.durable_end, ..state.kept }
+        } else {
+            state.kept
+        };
         if (state.bounds.start, state.bounds.durable_end) != (start, end) {
             // A reset or a truncation was not written either: all is as before, and what it dropped lies on the medium.
             core.tail.give_back(state.tail.drain(..).map(|batch| cost(&batch)).sum());

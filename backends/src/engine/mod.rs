@@ -19,6 +19,8 @@ mod medium;
 pub(crate) mod over_log;
 mod queue;
 mod tail;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use self::core::{Core, Limits};
 pub(crate) use chunk::{

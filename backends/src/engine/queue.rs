@@ -170,3 +170,6 @@ impl Queue {
         self.lock().groups.drain(..).map(|(group, _)| group).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

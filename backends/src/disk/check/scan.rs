@@ -3,6 +3,7 @@
 use std::io;
 
 use ottla_broker_core::Offset;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::Batch;
 use uuid::Uuid;
 
@@ -234,7 +235,7 @@ impl Scan<'_> {
     fn settle(&mut self) -> io::Result<()> {
         for index in 0..self.pieces.len() {
             let Some(mut piece) = self.pieces.get(index).cloned() else { break };
-            if piece.seen.bad {
+            if piece.seen.bad || is_planted("check-skips-index") {
                 continue;
             }
             if piece.seen.bytes == 0 {

@@ -5,6 +5,7 @@ use ottla_broker_core::log::{ErrorKind, LogStorage};
 use proptest::prelude::*;
 
 use super::driven::{Driven, EPOCH, SMALL, key};
+use crate::disk::DiskOptions;
 use crate::disk::format::{FileKind, journal_name};
 
 fn now<T>(future: impl Future<Output = T>) -> T {
@@ -95,7 +96,7 @@ fn a_segment_that_is_mostly_dead_is_sorted_anew() {
     let first = core.get(key(2)).unwrap().extents()[0].file;
     let log = driven.log(1);
     log.trim(core, EPOCH, ottla_broker_core::Offset(50), ottla_broker_core::log::TrimBase::default()).unwrap();
-    driven.log(9).remove(core).unwrap();
+    core.take(key(9)).unwrap().remove(core).unwrap();
     driven.write();
     // Of half of it nothing is left; a trim in the middle of an extent keeps all of that, so half of the other goes, too.
     let log = driven.log(2);
@@ -138,6 +139,26 @@ fn a_damaged_run_stays_where_it_is_and_is_told_to_its_readers_only() {
         .filter(|(_, about)| about.kind == FileKind::Journal && about.closed && !about.adopted)
         .collect();
     assert!(waits.is_empty(), "a file that cannot be sorted does not count as journal for ever: {waits:?}");
+}
+
+#[test]
+fn what_is_opened_and_closed_often_does_not_fill_the_disk_with_files_of_little() {
+    let options = DiskOptions { journal_bytes: 1 << 20, ..SMALL };
+    let mut driven = Driven::new(options);
+    for offset in 0..20 {
+        driven.append(1, offset, 9_000);
+        driven.storage.drive();
+        now(driven.storage.close()).unwrap();
+        driven = Driven::over(driven.files.clone(), options);
+        reopen(&driven);
+        driven.storage.drive();
+        let names = crate::disk::files::Files::list(&driven.files).unwrap();
+        let journals = names.iter().filter(|name| name.ends_with(".journal")).count() as u64;
+        // One is written, one is ready, and four are kept to be used again.
+        let budget = options.journal_bytes / options.file_bytes + 6;
+        assert!(journals <= budget, "{journals} files, {names:?}");
+    }
+    assert_eq!(offsets(&driven, 1, 0), (0..20).collect::<Vec<_>>());
 }
 
 #[derive(Clone, Debug)]

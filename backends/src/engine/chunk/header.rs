@@ -16,7 +16,7 @@ const VERSION: u16 = 1;
 const CHECKED_BYTES: usize = HEADER_BYTES - 4;
 const WHAT: &str = "a chunk's header";
 
-/// What the header of a chunk says. The layout is drawn in the [module](super).
+/// What the header of a chunk says. The layout is drawn in [`disk::format`](crate::disk::format).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// Which life of the writer wrote it. A recycled file is full of good chunks of others.
