@@ -172,18 +172,21 @@ impl Engine {
             let (rolled, outcome) = self.roll(state, &plan, waits);
             state = rolled;
             if let Err(error) = outcome {
-                drop(state);
                 if error.kind() == ErrorKind::Full {
-                    // Nothing of it was written, nor will be what waits behind it.
-                    self.core.set_full(Some(error.clone()));
-                    for group in std::iter::once(group).chain(self.core.queue.drain()) {
+                    // Nothing of it was written, nor will be what waits behind it. Under the lock: the background must not
+                    // find room before the logs know.
+                    let behind = self.core.queue.refuse(error.clone());
+                    for group in std::iter::once(group).chain(behind) {
                         self.core.fail(group, &error);
                     }
-                    self.changed.notify_all();
+                    self.core.queue.refuse_records();
+                    drop(state);
                 } else {
+                    drop(state);
                     self.core.poison(&error);
                     self.core.fail(group, &error);
                 }
+                self.changed.notify_all();
                 return;
             }
         }
@@ -210,7 +213,11 @@ impl Engine {
         }
         state.since_checkpoint += plan.bytes();
         for (part, changes) in group.parts.iter().zip(applied) {
+            let removed = changes.iter().any(|change| matches!(change, Applied::Remove));
             part.log.apply(&self.core, changes);
+            if removed {
+                self.core.forget(&part.log);
+            }
         }
         if trimmed {
             state.trimmed = true;
@@ -371,13 +378,14 @@ impl Engine {
     fn prepare(&self) -> io::Result<()> {
         let mut state = self.lock();
         if state.next.is_some() || state.ended {
+            self.core.queue.accept();
             return Ok(());
         }
         let made = self.make_file(&mut state, self.options.file_bytes);
         let outcome = match made {
             Ok(next) => {
                 state.next = Some(next);
-                self.core.set_full(None);
+                self.core.queue.accept();
                 Ok(())
             }
             Err(error) => Err(error),

@@ -311,7 +311,7 @@ impl Replay<'_> {
             let removed = matches!(change, Applied::Remove);
             log.apply(self.core, [change]);
             if removed {
-                self.core.take(key);
+                self.core.forget(&log);
             }
         }
         Ok(())

@@ -154,7 +154,8 @@ impl DiskStorage {
         self.core.check()?;
         let mut tickets = Vec::new();
         for key in keys {
-            if let Some(log) = self.core.take(key)
+            // It stays among the logs until this is written: what was submitted before has to be written to it.
+            if let Some(log) = self.core.get(key)
                 && let Some(ticket) = log.remove(&self.core)?
             {
                 tickets.push(ticket);

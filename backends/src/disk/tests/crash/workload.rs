@@ -39,10 +39,8 @@ pub(super) fn open(files: &CrashFiles, level: Level) -> Result<Arc<DiskStorage>,
 
 /// The logs that there may be, of every space.
 pub(super) fn keys() -> Vec<Key> {
-    let key = |space, topic, partition| Key {
-        space,
-        id: PartitionId { topic: TopicId(Uuid::from_u128(topic)), partition },
-    };
+    let key =
+        |space, topic, partition| Key { space, id: PartitionId { topic: TopicId(Uuid::from_u128(topic)), partition } };
     let records = (0..4).map(|n| key(Space::Records, 7 + n / 3, (n % 3) as i32));
     records.chain([key(Space::Snapshots, 7, 0), key(Space::Metadata, 0, 0)]).collect()
 }
