@@ -137,6 +137,11 @@ impl Engine {
         self.shelf.files.sync_names()
     }
 
+    #[cfg(test)]
+    pub(super) fn since_checkpoint(&self) -> u64 {
+        self.lock().since_checkpoint
+    }
+
     /// The id of the storage.
     pub(super) fn storage(&self) -> uuid::Uuid {
         self.lock().journal.storage

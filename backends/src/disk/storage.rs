@@ -135,6 +135,24 @@ impl DiskStorage {
         self.engine.tend().unwrap();
     }
 
+    /// One round of background work.
+    #[cfg(test)]
+    pub(super) fn tend(&self) -> std::io::Result<()> {
+        self.engine.tend()
+    }
+
+    /// Takes a checkpoint.
+    #[cfg(test)]
+    pub(super) fn checkpoint_now(&self) {
+        self.engine.checkpoint(false).unwrap();
+    }
+
+    /// How many checkpoints' worth was written since the last.
+    #[cfg(test)]
+    pub(super) fn checkpoints_due(&self) -> u64 {
+        self.engine.since_checkpoint() / self.engine.options.file_bytes
+    }
+
     /// The epoch that a log was opened at last.
     #[cfg(test)]
     pub(super) fn epoch_of(&self, key: Key) -> LeaderEpoch {

@@ -13,7 +13,7 @@ use crate::disk::storage::DiskStorage;
 use crate::engine::{Key, Space};
 
 /// What is to be seen of each log.
-pub(super) fn observe(storage: &DiskStorage) -> Vec<(Key, Model)> {
+pub(in crate::disk::tests) fn observe(storage: &DiskStorage) -> Vec<(Key, Model)> {
     let listed = run(storage, storage.list()).unwrap();
     keys().into_iter().map(|key| (key, observe_one(storage, key, &listed))).collect()
 }
@@ -52,7 +52,7 @@ fn describe(model: &Model) -> String {
 }
 
 /// Recovers `files`; each log must be what `history` allows where `acknowledged` are in force.
-pub(super) fn recovered(
+pub(in crate::disk::tests) fn recovered(
     files: &CrashFiles,
     level: Level,
     history: &History,
@@ -69,7 +69,7 @@ pub(super) fn recovered(
 }
 
 /// What was recovered stays when the machine crashes again, without anything having been written.
-pub(super) fn stays(files: &CrashFiles, level: Level, seen: &[(Key, Model)]) {
+pub(in crate::disk::tests) fn stays(files: &CrashFiles, level: Level, seen: &[(Key, Model)]) {
     let again = open(&files.crash(Choice::NOTHING), level).unwrap();
     for ((key, before), (_, after)) in seen.iter().zip(observe(&again)) {
         assert!(*before == after, "{key} was\n  {}\nand is\n  {}", describe(before), describe(&after));
@@ -77,7 +77,7 @@ pub(super) fn stays(files: &CrashFiles, level: Level, seen: &[(Key, Model)]) {
 }
 
 /// Appends go on where the logs end, and are there after another crash.
-pub(super) fn goes_on(files: &CrashFiles, level: Level, storage: &DiskStorage, seen: Vec<(Key, Model)>) {
+pub(in crate::disk::tests) fn goes_on(files: &CrashFiles, level: Level, storage: &DiskStorage, seen: Vec<(Key, Model)>) {
     let mut expected = Vec::new();
     for (key, mut model) in seen {
         let epoch = LeaderEpoch(model.epoch.0.max(0) + 1);
