@@ -249,6 +249,10 @@ impl Engine {
         error
     }
 
+    fn poisoned(&self) -> Option<Error> {
+        self.core.queue.ended().filter(|error| error.kind() == ErrorKind::Poisoned)
+    }
+
     /// Goes on to the next journal file.
     fn roll<'a>(
         &'a self,
@@ -328,7 +332,8 @@ impl Engine {
 
     /// Prepares, compacts and checkpoints until [`end`](Self::end).
     pub(super) fn tend_all(&self) {
-        while !self.lock().ended {
+        // Once poisoned, nothing is written that a recovery would trust.
+        while !self.lock().ended && self.poisoned().is_none() {
             let outcome = self.tend();
             let mut state = self.lock();
             state.troubled = outcome.is_err();
@@ -363,20 +368,22 @@ impl Engine {
     pub(super) fn tend(&self) -> io::Result<()> {
         // A full disk does not keep the compactor from giving room back.
         let prepared = self.prepare();
-        if self.wants_compaction() {
-            self.compact()?;
-        }
         let (due, trimmed) = {
             let mut state = self.lock();
             let trimmed = std::mem::take(&mut state.trimmed);
-            (state.since_checkpoint >= self.options.file_bytes || trimmed && self.has_dead(), trimmed)
+            (state.since_checkpoint >= self.options.file_bytes, trimmed)
         };
-        if due && let Err(error) = self.checkpoint(false) {
+        // What is dead goes first: the compactor may need its room. And the compactor takes a checkpoint of its own.
+        let sorts = self.wants_compaction();
+        if (trimmed && self.has_dead() || due && !sorts)
+            && let Err(error) = self.checkpoint(false)
+        {
             // Room is still to be given back.
             self.lock().trimmed |= trimmed;
             return Err(error);
         }
-        prepared
+        let sorted = if sorts { self.compact() } else { Ok(()) };
+        prepared.or_else(|_| self.prepare()).and(sorted)
     }
 
     /// Has the next journal file ready.
@@ -420,7 +427,9 @@ impl Engine {
         let taken = match taken {
             Ok(taken) => taken,
             Err(error) => {
-                self.poison("the journal could not be synced", again(&error));
+                if self.poisoned().is_none() {
+                    self.poison("the journal could not be synced", again(&error));
+                }
                 return Err(error);
             }
         };
@@ -455,6 +464,9 @@ impl Engine {
 
     /// The state between two groups.
     fn take(&self, state: &mut State, clean: bool) -> io::Result<Taken> {
+        if let Some(error) = self.poisoned() {
+            return Err(io::Error::other(error));
+        }
         state.journal.sync()?;
         let saved: Vec<_> = self.core.logs().iter().map(|log| log.saved()).collect();
         let used: BTreeSet<u64> = saved.iter().flat_map(|log| &log.extents).map(|extent| extent.file).collect();

@@ -5,9 +5,9 @@
 //! the crash cut short; then nothing says that what is missing had ever been durable. If a later chunk (or file) does say
 //! so, it is damage: that is reported, and nothing is changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,6 +23,9 @@ use super::shelf::{About, Shelf, name};
 use crate::engine::{
     Applied, Core, Entry, HEADER_BYTES, Header, Items, Key, Log, decode_directory, find_later, item_bytes,
 };
+
+/// How much is written again at a time.
+const REWRITTEN: usize = 1 << 20;
 
 /// Where a storage goes on.
 #[derive(Debug)]
@@ -100,7 +103,7 @@ pub(super) fn recover(core: &Core, shelf: &Shelf, storage: Uuid, mends: bool) ->
         let file = file.map_err(|error| unavailable(&format!("`{}` cannot be opened", journal_name(number)), error))?;
         opened.push(Candidate { number, from, file });
     }
-    let (next_chunk, ends) = Replay { core, checkpoint: &checkpoint }.run(&opened)?;
+    let Chain { next_chunk, ends, doubtful } = Replay { core, checkpoint: &checkpoint }.run(&opened)?;
 
     let mut unused = Vec::new();
     for candidate in &opened {
@@ -108,7 +111,8 @@ pub(super) fn recover(core: &Core, shelf: &Shelf, storage: Uuid, mends: bool) ->
             Some(end) => {
                 if mends && *end > candidate.from && !is_planted("disk-recovery-not-synced") {
                     // It was read from the page cache, perhaps: what is served must be durable.
-                    let synced = candidate.file.sync();
+                    let from = doubtful.get(&candidate.number).copied().unwrap_or(*end);
+                    let synced = rewrite(&*candidate.file, from, *end).and_then(|()| candidate.file.sync());
                     synced.map_err(|error| unavailable("what was recovered cannot be made durable", error))?;
                 }
                 let about = About { kind: FileKind::Journal, bytes: *end, closed: true, adopted: false };
@@ -161,6 +165,17 @@ struct Replay<'a> {
     checkpoint: &'a Checkpoint,
 }
 
+/// What recovery followed.
+#[derive(Debug)]
+struct Chain {
+    /// The number of the chunk that comes next.
+    next_chunk: u64,
+    /// Where it ends in each file.
+    ends: BTreeMap<u64, u64>,
+    /// From where on in a file nothing says that it is durable.
+    doubtful: BTreeMap<u64, u64>,
+}
+
 /// Why a chunk is not the next of the chain.
 #[derive(Debug)]
 enum Broken {
@@ -178,10 +193,12 @@ impl fmt::Display for Broken {
 }
 
 impl Replay<'_> {
-    /// Applies the chain. Returns the number of the chunk that comes next, and where the chain ends in each file.
-    fn run(&self, candidates: &[Candidate]) -> Result<(u64, BTreeMap<u64, u64>), Error> {
+    /// Applies the chain.
+    fn run(&self, candidates: &[Candidate]) -> Result<Chain, Error> {
         let mut expected = self.checkpoint.next_chunk;
         let mut ends = BTreeMap::new();
+        // Chunks that none of those after them calls durable: number, file, position.
+        let mut doubtful: VecDeque<(u64, u64, u64)> = VecDeque::new();
         // Where and why the chain broke: at first at its end, if nothing was written after the checkpoint.
         let mut broken: Option<(usize, u64, Broken)> = None;
         for (index, candidate) in candidates.iter().enumerate() {
@@ -204,8 +221,12 @@ impl Replay<'_> {
             }
             broken = loop {
                 match self.chunk(candidate, position, expected) {
-                    Ok((changes, bytes)) => {
+                    Ok((changes, bytes, durable)) => {
                         self.apply(changes)?;
+                        while doubtful.pop_front_if(|(number, ..)| *number < durable).is_some() {}
+                        // The file's header was written with the first chunk.
+                        let begin = if position == FILE_HEADER_BYTES as u64 { 0 } else { position };
+                        doubtful.push_back((expected, candidate.number, begin));
                         expected += 1;
                         position = (position + bytes).next_multiple_of(8);
                     }
@@ -221,7 +242,9 @@ impl Replay<'_> {
         if let Some((index, position, why)) = broken {
             self.refuse_damage(candidates, index, position, expected, &why)?;
         }
-        Ok((expected, ends))
+        // The first of each file: later ones do not replace it.
+        let doubtful = doubtful.into_iter().rev().map(|(_, file, position)| (file, position)).collect();
+        Ok(Chain { next_chunk: expected, ends, doubtful })
     }
 
     /// Whether a file goes on with chunk `expected`.
@@ -248,8 +271,13 @@ impl Replay<'_> {
         Ok(Ok(()))
     }
 
-    /// Reads the chunk at `position`: its changes, and its bytes.
-    fn chunk(&self, candidate: &Candidate, position: u64, expected: u64) -> Result<(Vec<(Key, Applied)>, u64), Broken> {
+    /// Reads the chunk at `position`: its changes, its bytes, and up to which chunk it calls the others durable.
+    fn chunk(
+        &self,
+        candidate: &Candidate,
+        position: u64,
+        expected: u64,
+    ) -> Result<(Vec<(Key, Applied)>, u64, u64), Broken> {
         let file = &*candidate.file;
         let bad = |bad: crate::engine::chunk::Bad| Broken::Bad(bad.to_string());
         let header = Header::parse(&read(file, position, HEADER_BYTES).map_err(Broken::Io)?).map_err(bad)?;
@@ -296,7 +324,7 @@ impl Replay<'_> {
                 },
             ));
         }
-        Ok((changes, header.total_bytes()))
+        Ok((changes, header.total_bytes(), header.durable))
     }
 
     fn apply(&self, changes: Vec<(Key, Applied)>) -> Result<(), Error> {
@@ -359,6 +387,24 @@ impl Replay<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes the same bytes again. After a sync that failed an operating system may hold them for clean: then they can be
+/// read, and a further sync writes nothing (fsyncgate).
+fn rewrite(file: &dyn File, from: u64, end: u64) -> io::Result<()> {
+    if is_planted("disk-recovery-trusts-page-cache") {
+        return Ok(());
+    }
+    let mut position = from;
+    while position < end {
+        let bytes = read(file, position, usize::try_from(end - position).unwrap_or(usize::MAX).min(REWRITTEN))?;
+        if bytes.is_empty() {
+            break;
+        }
+        file.write_at(position, &mut [IoSlice::new(&bytes)])?;
+        position += bytes.len() as u64;
+    }
+    Ok(())
 }
 
 /// Up to `bytes` bytes; fewer at the end of the file.

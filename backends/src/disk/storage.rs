@@ -143,8 +143,8 @@ impl DiskStorage {
 
     /// Takes a checkpoint.
     #[cfg(test)]
-    pub(super) fn checkpoint_now(&self) {
-        self.engine.checkpoint(false).unwrap();
+    pub(super) fn checkpoint_now(&self) -> std::io::Result<()> {
+        self.engine.checkpoint(false)
     }
 
     /// How many checkpoints' worth was written since the last.

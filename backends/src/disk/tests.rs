@@ -1,6 +1,7 @@
 //! The disk backend as the suites see it, on real files and on files that can crash.
 
 mod crash;
+mod damage;
 mod failures;
 mod subject;
 
