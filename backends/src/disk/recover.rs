@@ -5,7 +5,7 @@
 //! the crash cut short; then nothing says that what is missing had ever been durable. If a later chunk (or file) does say
 //! so, it is damage: that is reported, and nothing is changed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use uuid::Uuid;
 
 use super::checkpoints;
 use super::files::{File, Files};
-use super::format::{Checkpoint, FILE_HEADER_BYTES, FileHeader, FileKind, Name, journal_name};
+use super::format::{Checkpoint, FILE_HEADER_BYTES, FileHeader, FileKind, Name, journal_name, temporary_name};
 use super::journal::extent;
 use super::shelf::{About, Shelf, name};
 use crate::engine::{
     Applied, Core, Entry, HEADER_BYTES, Header, Items, Key, Log, decode_directory, find_later, item_bytes,
 };
 
-/// How much is written again at a time.
-const REWRITTEN: usize = 1 << 20;
+/// How much is copied at a time.
+const COPIED: usize = 1 << 20;
 
 /// Where a storage goes on.
 #[derive(Debug)]
@@ -109,14 +109,19 @@ pub(super) fn recover(core: &Core, shelf: &Shelf, storage: Uuid, mends: bool) ->
     for candidate in &opened {
         match ends.get(&candidate.number) {
             Some(end) => {
+                let mut file = Arc::clone(&candidate.file);
                 if mends && *end > candidate.from && !is_planted("disk-recovery-not-synced") {
                     // It was read from the page cache, perhaps: what is served must be durable.
-                    let from = doubtful.get(&candidate.number).copied().unwrap_or(*end);
-                    let synced = rewrite(&*candidate.file, from, *end).and_then(|()| candidate.file.sync());
-                    synced.map_err(|error| unavailable("what was recovered cannot be made durable", error))?;
+                    let name = journal_name(candidate.number);
+                    let durable = if doubtful.contains(&candidate.number) {
+                        make_durable(files, &name, &file, *end)
+                    } else {
+                        file.sync().map(|()| Arc::clone(&file))
+                    };
+                    file = durable.map_err(|error| unavailable("what was recovered cannot be made durable", error))?;
                 }
                 let about = About { kind: FileKind::Journal, bytes: *end, closed: true, adopted: false };
-                shelf.add(candidate.number, about, Some(Arc::clone(&candidate.file)));
+                shelf.add(candidate.number, about, Some(file));
             }
             None => unused.push(journal_name(candidate.number)),
         }
@@ -172,8 +177,8 @@ struct Chain {
     next_chunk: u64,
     /// Where it ends in each file.
     ends: BTreeMap<u64, u64>,
-    /// From where on in a file nothing says that it is durable.
-    doubtful: BTreeMap<u64, u64>,
+    /// Files with chunks of which nothing says that they are durable.
+    doubtful: BTreeSet<u64>,
 }
 
 /// Why a chunk is not the next of the chain.
@@ -197,8 +202,8 @@ impl Replay<'_> {
     fn run(&self, candidates: &[Candidate]) -> Result<Chain, Error> {
         let mut expected = self.checkpoint.next_chunk;
         let mut ends = BTreeMap::new();
-        // Chunks that none of those after them calls durable: number, file, position.
-        let mut doubtful: VecDeque<(u64, u64, u64)> = VecDeque::new();
+        // Chunks that none of those after them calls durable: number, file.
+        let mut doubtful: VecDeque<(u64, u64)> = VecDeque::new();
         // Where and why the chain broke: at first at its end, if nothing was written after the checkpoint.
         let mut broken: Option<(usize, u64, Broken)> = None;
         for (index, candidate) in candidates.iter().enumerate() {
@@ -224,9 +229,7 @@ impl Replay<'_> {
                     Ok((changes, bytes, durable)) => {
                         self.apply(changes)?;
                         while doubtful.pop_front_if(|(number, ..)| *number < durable).is_some() {}
-                        // The file's header was written with the first chunk.
-                        let begin = if position == FILE_HEADER_BYTES as u64 { 0 } else { position };
-                        doubtful.push_back((expected, candidate.number, begin));
+                        doubtful.push_back((expected, candidate.number));
                         expected += 1;
                         position = (position + bytes).next_multiple_of(8);
                     }
@@ -242,8 +245,7 @@ impl Replay<'_> {
         if let Some((index, position, why)) = broken {
             self.refuse_damage(candidates, index, position, expected, &why)?;
         }
-        // The first of each file: later ones do not replace it.
-        let doubtful = doubtful.into_iter().rev().map(|(_, file, position)| (file, position)).collect();
+        let doubtful = doubtful.into_iter().map(|(_, file)| file).collect();
         Ok(Chain { next_chunk: expected, ends, doubtful })
     }
 
@@ -389,22 +391,43 @@ impl Replay<'_> {
     }
 }
 
-/// Writes the same bytes again. After a sync that failed an operating system may hold them for clean: then they can be
-/// read, and a further sync writes nothing (fsyncgate).
-fn rewrite(file: &dyn File, from: u64, end: u64) -> io::Result<()> {
+/// Makes durable what was read from a file up to `end`.
+///
+/// A sync alone is not enough where one failed before: an operating system may hold the bytes for clean since, serve them
+/// from its cache, and write nothing (fsyncgate). And they may be acknowledged and durable, so that writing them over is no
+/// better. So a copy takes the file's place, whole.
+fn make_durable(files: &dyn Files, name: &str, file: &Arc<dyn File>, end: u64) -> io::Result<Arc<dyn File>> {
     if is_planted("disk-recovery-trusts-page-cache") {
-        return Ok(());
+        return file.sync().map(|()| Arc::clone(file));
     }
-    let mut position = from;
+    match copy(files, name, &**file, end) {
+        Ok(copy) => Ok(copy),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            checkpoints::remove(files, &temporary_name(name))?;
+            tracing::warn!(%error, file = name, "a full disk: what was recovered is synced where it is");
+            file.sync().map(|()| Arc::clone(file))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn copy(files: &dyn Files, name: &str, file: &dyn File, end: u64) -> io::Result<Arc<dyn File>> {
+    let temporary = temporary_name(name);
+    checkpoints::remove(files, &temporary)?;
+    let copy = files.create(&temporary, file.size()?)?;
+    let mut position = 0;
     while position < end {
-        let bytes = read(file, position, usize::try_from(end - position).unwrap_or(usize::MAX).min(REWRITTEN))?;
+        let bytes = read(file, position, usize::try_from(end - position).unwrap_or(COPIED).min(COPIED))?;
         if bytes.is_empty() {
             break;
         }
-        file.write_at(position, &mut [IoSlice::new(&bytes)])?;
+        copy.write_at(position, &mut [IoSlice::new(&bytes)])?;
         position += bytes.len() as u64;
     }
-    Ok(())
+    copy.sync()?;
+    files.rename(&temporary, name)?;
+    files.sync_names()?;
+    Ok(copy)
 }
 
 /// Up to `bytes` bytes; fewer at the end of the file.
