@@ -139,6 +139,11 @@ impl Engine {
         self.shelf.files.sync_names()
     }
 
+    #[cfg(test)]
+    pub(super) fn since_checkpoint(&self) -> u64 {
+        self.lock().since_checkpoint
+    }
+
     /// The id of the storage.
     pub(super) fn storage(&self) -> uuid::Uuid {
         self.lock().journal.storage
@@ -174,18 +179,21 @@ impl Engine {
             let (rolled, outcome) = self.roll(state, &plan, waits);
             state = rolled;
             if let Err(error) = outcome {
-                drop(state);
                 if error.kind() == ErrorKind::Full {
-                    // Nothing of it was written, nor will be what waits behind it.
-                    self.core.set_full(Some(error.clone()));
-                    for group in std::iter::once(group).chain(self.core.queue.drain()) {
+                    // Nothing of it was written, nor will be what waits behind it. Under the lock: the background must not
+                    // find room before the logs know.
+                    let behind = self.core.queue.refuse(error.clone());
+                    for group in std::iter::once(group).chain(behind) {
                         self.core.fail(group, &error);
                     }
-                    self.changed.notify_all();
+                    self.core.queue.refuse_records();
+                    drop(state);
                 } else {
+                    drop(state);
                     self.core.poison(&error);
                     self.core.fail(group, &error);
                 }
+                self.changed.notify_all();
                 return;
             }
         }
@@ -215,7 +223,11 @@ impl Engine {
         self.counts.groups.fetch_add(1, Ordering::Relaxed);
         self.counts.journal_bytes.fetch_add(plan.bytes(), Ordering::Relaxed);
         for (part, changes) in group.parts.iter().zip(applied) {
+            let removed = changes.iter().any(|change| matches!(change, Applied::Remove));
             part.log.apply(&self.core, changes);
+            if removed {
+                self.core.forget(&part.log);
+            }
         }
         if trimmed {
             state.trimmed = true;
@@ -240,6 +252,10 @@ impl Engine {
         self.core.poison(&error);
         self.changed.notify_all();
         error
+    }
+
+    fn poisoned(&self) -> Option<Error> {
+        self.core.queue.ended().filter(|error| error.kind() == ErrorKind::Poisoned)
     }
 
     /// Goes on to the next journal file.
@@ -326,7 +342,8 @@ impl Engine {
 
     /// Prepares, compacts and checkpoints until [`end`](Self::end).
     pub(super) fn tend_all(&self) {
-        while !self.lock().ended {
+        // Once poisoned, nothing is written that a recovery would trust.
+        while !self.lock().ended && self.poisoned().is_none() {
             let outcome = self.tend();
             let mut state = self.lock();
             state.troubled = outcome.is_err();
@@ -361,33 +378,36 @@ impl Engine {
     pub(super) fn tend(&self) -> io::Result<()> {
         // A full disk does not keep the compactor from giving room back.
         let prepared = self.prepare();
-        if self.wants_compaction() {
-            self.compact()?;
-        }
         let (due, trimmed) = {
             let mut state = self.lock();
             let trimmed = std::mem::take(&mut state.trimmed);
-            (state.since_checkpoint >= self.options.file_bytes || trimmed && self.has_dead(), trimmed)
+            (state.since_checkpoint >= self.options.file_bytes, trimmed)
         };
-        if due && let Err(error) = self.checkpoint(false) {
+        // What is dead goes first: the compactor may need its room. And the compactor takes a checkpoint of its own.
+        let sorts = self.wants_compaction();
+        if (trimmed && self.has_dead() || due && !sorts)
+            && let Err(error) = self.checkpoint(false)
+        {
             // Room is still to be given back.
             self.lock().trimmed |= trimmed;
             return Err(error);
         }
-        prepared
+        let sorted = if sorts { self.compact() } else { Ok(()) };
+        prepared.or_else(|_| self.prepare()).and(sorted)
     }
 
     /// Has the next journal file ready.
     fn prepare(&self) -> io::Result<()> {
         let mut state = self.lock();
         if state.next.is_some() || state.ended {
+            self.core.queue.accept();
             return Ok(());
         }
         let made = self.make_file(&mut state, self.options.file_bytes);
         let outcome = match made {
             Ok(next) => {
                 state.next = Some(next);
-                self.core.set_full(None);
+                self.core.queue.accept();
                 Ok(())
             }
             Err(error) => Err(error),
@@ -418,7 +438,9 @@ impl Engine {
         let taken = match taken {
             Ok(taken) => taken,
             Err(error) => {
-                self.poison("the journal could not be synced", again(&error));
+                if self.poisoned().is_none() {
+                    self.poison("the journal could not be synced", again(&error));
+                }
                 return Err(error);
             }
         };

@@ -5,9 +5,9 @@
 //! the crash cut short; then nothing says that what is missing had ever been durable. If a later chunk (or file) does say
 //! so, it is damage: that is reported, and nothing is changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,12 +17,15 @@ use uuid::Uuid;
 
 use super::checkpoints;
 use super::files::{File, Files};
-use super::format::{Checkpoint, FILE_HEADER_BYTES, FileHeader, FileKind, Name, journal_name};
+use super::format::{Checkpoint, FILE_HEADER_BYTES, FileHeader, FileKind, Name, journal_name, temporary_name};
 use super::journal::extent;
 use super::shelf::{About, Shelf, name};
 use crate::engine::{
     Applied, Core, Entry, HEADER_BYTES, Header, Items, Key, Log, decode_directory, find_later, item_bytes,
 };
+
+/// How much is copied at a time.
+const COPIED: usize = 1 << 20;
 
 /// Where a storage goes on.
 #[derive(Debug)]
@@ -100,19 +103,25 @@ pub(super) fn recover(core: &Core, shelf: &Shelf, storage: Uuid, mends: bool) ->
         let file = file.map_err(|error| unavailable(&format!("`{}` cannot be opened", journal_name(number)), error))?;
         opened.push(Candidate { number, from, file });
     }
-    let (next_chunk, ends) = Replay { core, checkpoint: &checkpoint }.run(&opened)?;
+    let Chain { next_chunk, ends, doubtful } = Replay { core, checkpoint: &checkpoint }.run(&opened)?;
 
     let mut unused = Vec::new();
     for candidate in &opened {
         match ends.get(&candidate.number) {
             Some(end) => {
+                let mut file = Arc::clone(&candidate.file);
                 if mends && *end > candidate.from && !is_planted("disk-recovery-not-synced") {
                     // It was read from the page cache, perhaps: what is served must be durable.
-                    let synced = candidate.file.sync();
-                    synced.map_err(|error| unavailable("what was recovered cannot be made durable", error))?;
+                    let name = journal_name(candidate.number);
+                    let durable = if doubtful.contains(&candidate.number) {
+                        make_durable(files, &name, &file, *end)
+                    } else {
+                        file.sync().map(|()| Arc::clone(&file))
+                    };
+                    file = durable.map_err(|error| unavailable("what was recovered cannot be made durable", error))?;
                 }
                 let about = About { kind: FileKind::Journal, bytes: *end, closed: true, adopted: false };
-                shelf.add(candidate.number, about, Some(Arc::clone(&candidate.file)));
+                shelf.add(candidate.number, about, Some(file));
             }
             None => unused.push(journal_name(candidate.number)),
         }
@@ -161,6 +170,20 @@ struct Replay<'a> {
     checkpoint: &'a Checkpoint,
 }
 
+/// What recovery followed.
+#[derive(Debug)]
+struct Chain {
+    /// The number of the chunk that comes next.
+    next_chunk: u64,
+    /// Where it ends in each file.
+    ends: BTreeMap<u64, u64>,
+    /// Files with chunks of which nothing says that they are durable.
+    doubtful: BTreeSet<u64>,
+}
+
+/// What a chunk changes, its bytes, and what it says was durable.
+type Read = (Vec<(Key, Applied)>, u64, u64);
+
 /// Why a chunk is not the next of the chain.
 #[derive(Debug)]
 enum Broken {
@@ -180,10 +203,12 @@ impl fmt::Display for Broken {
 }
 
 impl Replay<'_> {
-    /// Applies the chain. Returns the number of the chunk that comes next, and where the chain ends in each file.
-    fn run(&self, candidates: &[Candidate]) -> Result<(u64, BTreeMap<u64, u64>), Error> {
+    /// Applies the chain.
+    fn run(&self, candidates: &[Candidate]) -> Result<Chain, Error> {
         let mut expected = self.checkpoint.next_chunk;
         let mut ends = BTreeMap::new();
+        // Chunks that none of those after them calls durable: number, file.
+        let mut doubtful: VecDeque<(u64, u64)> = VecDeque::new();
         // Where and why the chain broke: at first at its end, if nothing was written after the checkpoint.
         let mut broken: Option<(usize, u64, Broken)> = None;
         for (index, candidate) in candidates.iter().enumerate() {
@@ -206,8 +231,10 @@ impl Replay<'_> {
             }
             broken = loop {
                 match self.chunk(candidate, position, expected) {
-                    Ok((changes, bytes)) => {
+                    Ok((changes, bytes, durable)) => {
                         self.apply(changes)?;
+                        while doubtful.pop_front_if(|(number, ..)| *number < durable).is_some() {}
+                        doubtful.push_back((expected, candidate.number));
                         expected += 1;
                         position = (position + bytes).next_multiple_of(8);
                     }
@@ -227,7 +254,8 @@ impl Replay<'_> {
         if let Some((index, position, why)) = broken {
             self.refuse_damage(candidates, index, position, expected, &why)?;
         }
-        Ok((expected, ends))
+        let doubtful = doubtful.into_iter().map(|(_, file)| file).collect();
+        Ok(Chain { next_chunk: expected, ends, doubtful })
     }
 
     /// Whether a file goes on with chunk `expected`.
@@ -254,8 +282,8 @@ impl Replay<'_> {
         Ok(Ok(()))
     }
 
-    /// Reads the chunk at `position`: its changes, and its bytes.
-    fn chunk(&self, candidate: &Candidate, position: u64, expected: u64) -> Result<(Vec<(Key, Applied)>, u64), Broken> {
+    /// Reads the chunk at `position`: its changes, its bytes, and up to which chunk it calls the others durable.
+    fn chunk(&self, candidate: &Candidate, position: u64, expected: u64) -> Result<Read, Broken> {
         let file = &*candidate.file;
         let bad = |bad: crate::engine::chunk::Bad| {
             if bad.is_version() { Broken::Version(bad.to_string()) } else { Broken::Bad(bad.to_string()) }
@@ -304,7 +332,7 @@ impl Replay<'_> {
                 },
             ));
         }
-        Ok((changes, header.total_bytes()))
+        Ok((changes, header.total_bytes(), header.durable))
     }
 
     fn apply(&self, changes: Vec<(Key, Applied)>) -> Result<(), Error> {
@@ -319,7 +347,7 @@ impl Replay<'_> {
             let removed = matches!(change, Applied::Remove);
             log.apply(self.core, [change]);
             if removed {
-                self.core.take(key);
+                self.core.forget(&log);
             }
         }
         Ok(())
@@ -367,6 +395,45 @@ impl Replay<'_> {
         }
         Ok(())
     }
+}
+
+/// Makes durable what was read from a file up to `end`.
+///
+/// A sync alone is not enough where one failed before: an operating system may hold the bytes for clean since, serve them
+/// from its cache, and write nothing (fsyncgate). And they may be acknowledged and durable, so that writing them over is no
+/// better. So a copy takes the file's place, whole.
+fn make_durable(files: &dyn Files, name: &str, file: &Arc<dyn File>, end: u64) -> io::Result<Arc<dyn File>> {
+    if is_planted("disk-recovery-trusts-page-cache") {
+        return file.sync().map(|()| Arc::clone(file));
+    }
+    match copy(files, name, &**file, end) {
+        Ok(copy) => Ok(copy),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            checkpoints::remove(files, &temporary_name(name))?;
+            tracing::warn!(%error, file = name, "a full disk: what was recovered is synced where it is");
+            file.sync().map(|()| Arc::clone(file))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn copy(files: &dyn Files, name: &str, file: &dyn File, end: u64) -> io::Result<Arc<dyn File>> {
+    let temporary = temporary_name(name);
+    checkpoints::remove(files, &temporary)?;
+    let copy = files.create(&temporary, file.size()?)?;
+    let mut position = 0;
+    while position < end {
+        let bytes = read(file, position, usize::try_from(end - position).unwrap_or(COPIED).min(COPIED))?;
+        if bytes.is_empty() {
+            break;
+        }
+        copy.write_at(position, &mut [IoSlice::new(&bytes)])?;
+        position += bytes.len() as u64;
+    }
+    copy.sync()?;
+    files.rename(&temporary, name)?;
+    files.sync_names()?;
+    Ok(copy)
 }
 
 /// Up to `bytes` bytes; fewer at the end of the file.

@@ -157,6 +157,24 @@ impl DiskStorage {
         self.engine.tend().unwrap();
     }
 
+    /// One round of background work.
+    #[cfg(test)]
+    pub(super) fn tend(&self) -> std::io::Result<()> {
+        self.engine.tend()
+    }
+
+    /// Takes a checkpoint.
+    #[cfg(test)]
+    pub(super) fn checkpoint_now(&self) -> std::io::Result<()> {
+        self.engine.checkpoint(false)
+    }
+
+    /// How many checkpoints' worth was written since the last.
+    #[cfg(test)]
+    pub(super) fn checkpoints_due(&self) -> u64 {
+        self.engine.since_checkpoint() / self.engine.options.file_bytes
+    }
+
     /// The epoch that a log was opened at last.
     #[cfg(test)]
     pub(super) fn epoch_of(&self, key: Key) -> LeaderEpoch {
@@ -176,7 +194,8 @@ impl DiskStorage {
         self.core.check()?;
         let mut tickets = Vec::new();
         for key in keys {
-            if let Some(log) = self.core.take(key)
+            // It stays among the logs until this is written: what was submitted before has to be written to it.
+            if let Some(log) = self.core.get(key)
                 && let Some(ticket) = log.remove(&self.core)?
             {
                 tickets.push(ticket);

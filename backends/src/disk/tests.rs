@@ -2,8 +2,10 @@
 
 mod compact;
 mod crash;
+mod damage;
 pub(crate) mod driven;
 mod failed_sync;
+mod failures;
 mod subject;
 mod versions;
 

@@ -30,8 +30,6 @@ pub(crate) struct Core {
     pub(crate) room: Room,
     pub(crate) tail: Tail,
     pub(crate) medium: Arc<dyn Medium>,
-    /// Why no records are taken for now.
-    full: Mutex<Option<Error>>,
     logs: Mutex<BTreeMap<Key, Arc<Log>>>,
 }
 
@@ -43,7 +41,6 @@ impl Core {
             room: Room::new(limits.pending_bytes),
             tail: Tail::new(limits.tail_bytes),
             medium,
-            full: Mutex::default(),
             logs: Mutex::default(),
         }
     }
@@ -55,16 +52,6 @@ impl Core {
     /// Why the storage takes nothing more, if so.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.queue.ended().map_or(Ok(()), Err)
-    }
-
-    /// No records are taken for now, for this reason; or they are again.
-    pub(crate) fn set_full(&self, full: Option<Error>) {
-        *self.full.lock().unwrap_or_else(PoisonError::into_inner) = full;
-    }
-
-    /// Whether there is room for records.
-    pub(crate) fn check_full(&self) -> Result<(), Error> {
-        self.full.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
     }
 
     /// What is durable can be read until the storage is closed, also when it takes nothing more.
@@ -88,8 +75,12 @@ impl Core {
         self.lock().insert(log.key, Arc::new(log));
     }
 
-    pub(crate) fn take(&self, key: Key) -> Option<Arc<Log>> {
-        self.lock().remove(&key)
+    /// Forgets a log that was removed, durably: until then a checkpoint has to hold it.
+    pub(crate) fn forget(&self, log: &Arc<Log>) {
+        let mut logs = self.lock();
+        if logs.get(&log.key).is_some_and(|known| Arc::ptr_eq(known, log)) {
+            logs.remove(&log.key);
+        }
     }
 
     /// All logs, in order.
@@ -99,7 +90,8 @@ impl Core {
 
     /// The logs of one space, in order.
     pub(crate) fn keys(&self, space: Space) -> Vec<Key> {
-        self.lock().keys().filter(|key| key.space == space).copied().collect()
+        let logs = self.logs();
+        logs.iter().filter(|log| log.key.space == space && !log.is_removed()).map(|log| log.key).collect()
     }
 
     /// A group was not written: its logs go back to what is durable, and its ticket fails.

@@ -37,6 +37,11 @@ impl Index {
     }
 
     fn put(&mut self, batch: Extent, dense: bool) {
+        debug_assert!(
+            self.extents.back().is_none_or(|last| last.next <= batch.base),
+            "{batch:?} does not follow {:?}",
+            self.extents.back()
+        );
         if let Some(last) = self.extents.back_mut()
             && (!dense || last.next == batch.base)
             && last.file == batch.file
@@ -81,6 +86,10 @@ impl Index {
         let mut all: Vec<Extent> = self.extents.iter().filter(|extent| !is_victim(extent.file)).copied().collect();
         all.extend(moved.into_iter().filter(|extent| extent.next > start));
         all.sort_unstable_by_key(|extent| extent.base);
+        debug_assert!(
+            all.iter().zip(all.iter().skip(1)).all(|(before, after)| before.next <= after.base),
+            "moved extents overlap what stays: {all:?}"
+        );
         self.extents = all.into();
     }
 

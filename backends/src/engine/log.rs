@@ -234,7 +234,6 @@ impl Log {
                 format!("a batch of leader epoch {found} cannot be appended to {} under epoch {epoch}", self.key);
             return Err(Error::new(ErrorKind::OutOfRange, message));
         }
-        core.check_full()?;
         let ticket = core.queue.submit(self, &mut state.slot, Op::Batch(batch.clone()))?;
         core.room.take(batch.size_in_bytes());
         core.tail.take(cost(&batch));
@@ -363,9 +362,8 @@ impl Log {
         }
         state.bounds = Bounds { start, durable_end: end, end };
         (state.trimming, state.resets) = (start, 0);
-        if !matches!(state.writer, Writer::Removed) {
-            state.writer = Writer::Failed(error.clone());
-        }
+        // Also one that was to be removed: it is still there.
+        state.writer = Writer::Failed(error.clone());
         self.publish(&state);
         drop(state);
         self.wake(core);
@@ -436,6 +434,10 @@ impl Log {
             }
         }
         self.publish(state);
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        matches!(self.lock().writer, Writer::Removed)
     }
 
     pub(crate) fn bounds(&self) -> Bounds {

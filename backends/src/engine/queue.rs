@@ -76,12 +76,22 @@ struct State {
     last: u64,
     /// Why nothing more is taken.
     ended: Option<Error>,
+    /// Why some things are not taken for now.
+    refused: Option<Refused>,
+}
+
+/// What the queue does not take while there is no room.
+#[derive(Debug)]
+struct Refused {
+    error: Error,
+    /// Nothing at all: the logs do not know yet that what they submitted was not written.
+    all: bool,
 }
 
 impl Queue {
     /// A group is full at about `max_group` bytes.
     pub(crate) fn new(max_group: usize) -> Self {
-        let state = State { groups: VecDeque::new(), last: 0, ended: None };
+        let state = State { groups: VecDeque::new(), last: 0, ended: None, refused: None };
         Self { state: Mutex::new(state), work: Condvar::new(), notify: Notify::new(), max_group }
     }
 
@@ -96,6 +106,11 @@ impl Queue {
         let mut state = self.lock();
         if let Some(error) = &state.ended {
             return Err(error.clone());
+        }
+        if let Some(refused) = &state.refused
+            && (refused.all || matches!(op, Op::Batch(_)))
+        {
+            return Err(refused.error.clone());
         }
         let gathers =
             state.groups.back().is_some_and(|(group, _)| group.bytes == 0 || group.bytes + bytes <= self.max_group);
@@ -163,6 +178,26 @@ impl Queue {
     /// Why nothing more is taken, if so.
     pub(crate) fn ended(&self) -> Option<Error> {
         self.lock().ended.clone()
+    }
+
+    /// There is no room: gives back all that waits, and takes nothing until [`refuse_records`](Self::refuse_records).
+    /// In between the caller tells the logs; what one submitted meanwhile would follow on what is not there.
+    pub(crate) fn refuse(&self, error: Error) -> Vec<Group> {
+        let mut state = self.lock();
+        state.refused = Some(Refused { error, all: true });
+        state.groups.drain(..).map(|(group, _)| group).collect()
+    }
+
+    /// From now on takes what gives room back, and no records.
+    pub(crate) fn refuse_records(&self) {
+        if let Some(refused) = &mut self.lock().refused {
+            refused.all = false;
+        }
+    }
+
+    /// Takes everything again.
+    pub(crate) fn accept(&self) {
+        self.lock().refused = None;
     }
 
     /// Takes all that waits, for it cannot be written.

@@ -43,7 +43,7 @@ fn full() -> Driven {
         driven.write();
     }
     driven.log(2).truncate(core, EPOCH, Offset(33)).unwrap();
-    core.take(key(9)).unwrap().remove(core).unwrap();
+    core.get(key(9)).unwrap().remove(core).unwrap();
     driven.write();
     driven
 }

@@ -1,6 +1,7 @@
 //! Sorting: what is moved is what was there, in its order, and what is damaged stays and is told.
 
 use futures::FutureExt;
+use ottla_broker_core::Offset;
 use ottla_broker_core::log::{ErrorKind, LogStorage};
 use proptest::prelude::*;
 
@@ -21,7 +22,7 @@ fn what_was_interleaved_is_sorted_by_log() {
     let driven = Driven::new(SMALL);
     for offset in 0..40 {
         for partition in [3, 1, 2] {
-            driven.append(partition, offset, 400);
+            let _ = driven.append(partition, offset, 400);
         }
         driven.write();
     }
@@ -43,13 +44,13 @@ fn what_was_interleaved_is_sorted_by_log() {
 fn what_stays_between_two_pieces_that_move_stays_between_them() {
     let driven = Driven::new(SMALL);
     // Offset 0 in a file that moves, 1 in a large one that is adopted, 2 in one that moves.
-    driven.append(1, 0, 100);
+    let _ = driven.append(1, 0, 100);
     driven.write();
-    driven.append(1, 1, 100);
-    driven.append(2, 0, 300 << 10);
+    let _ = driven.append(1, 1, 100);
+    let _ = driven.append(2, 0, 300 << 10);
     driven.write();
     driven.fill(9);
-    driven.append(1, 2, 100);
+    let _ = driven.append(1, 2, 100);
     driven.write();
     driven.fill(9);
     let (core, engine) = driven.storage.parts();
@@ -70,7 +71,7 @@ fn what_stays_between_two_pieces_that_move_stays_between_them() {
 fn a_file_that_is_one_logs_is_adopted_as_it_is() {
     let driven = Driven::new(SMALL);
     for offset in 0..3 {
-        driven.append(1, offset, 300 << 10);
+        let _ = driven.append(1, offset, 300 << 10);
         driven.write();
     }
     driven.fill(9);
@@ -86,8 +87,8 @@ fn a_file_that_is_one_logs_is_adopted_as_it_is() {
 fn a_segment_that_is_mostly_dead_is_sorted_anew() {
     let driven = Driven::new(SMALL);
     for offset in 0..50 {
-        driven.append(1, offset, 1_000);
-        driven.append(2, offset, 1_000);
+        let _ = driven.append(1, offset, 1_000);
+        let _ = driven.append(2, offset, 1_000);
         driven.write();
     }
     driven.fill(9);
@@ -96,7 +97,7 @@ fn a_segment_that_is_mostly_dead_is_sorted_anew() {
     let first = core.get(key(2)).unwrap().extents()[0].file;
     let log = driven.log(1);
     log.trim(core, EPOCH, ottla_broker_core::Offset(50), ottla_broker_core::log::TrimBase::default()).unwrap();
-    core.take(key(9)).unwrap().remove(core).unwrap();
+    core.get(key(9)).unwrap().remove(core).unwrap();
     driven.write();
     // Of half of it nothing is left; a trim in the middle of an extent keeps all of that, so half of the other goes, too.
     let log = driven.log(2);
@@ -113,8 +114,8 @@ fn a_segment_that_is_mostly_dead_is_sorted_anew() {
 fn a_damaged_run_stays_where_it_is_and_is_told_to_its_readers_only() {
     let driven = Driven::new(SMALL);
     for offset in 0..10 {
-        driven.append(1, offset, 500);
-        driven.append(2, offset, 500);
+        let _ = driven.append(1, offset, 500);
+        let _ = driven.append(2, offset, 500);
         driven.write();
     }
     driven.fill(9);
@@ -146,7 +147,7 @@ fn what_is_opened_and_closed_often_does_not_fill_the_disk_with_files_of_little()
     let options = DiskOptions { journal_bytes: 1 << 20, ..SMALL };
     let mut driven = Driven::new(options);
     for offset in 0..20 {
-        driven.append(1, offset, 9_000);
+        let _ = driven.append(1, offset, 9_000);
         driven.storage.drive();
         now(driven.storage.close()).unwrap();
         driven = Driven::over(driven.files.clone(), options);
@@ -200,7 +201,7 @@ proptest! {
             match step {
                 Step::Append { partition, bytes } => {
                     let end = &mut model[partition as usize].1;
-                    driven.append(partition, *end, bytes);
+                    let _ = driven.append(partition, *end, bytes);
                     *end += 1;
                 }
                 Step::Write => driven.write(),
@@ -250,6 +251,49 @@ fn reopen(driven: &Driven) {
     for partition in [1, 2, 3, 9] {
         if let Some(log) = driven.storage.parts().0.get(key(partition)) {
             log.open_own().unwrap();
+        }
+    }
+}
+
+/// Large batches of one log fill files of their own, and small ones of many logs share theirs.
+#[test]
+fn a_log_of_large_batches_among_many_small_ones_stays_in_order() {
+    const LOGS: i32 = 20;
+    let options = DiskOptions { journal_bytes: 2 << 20, ..SMALL };
+    for seed in 0..8_u64 {
+        let driven = Driven::new(options);
+        let (core, engine) = driven.storage.parts();
+        let mut ends = [0_i64; LOGS as usize];
+        let mut random = seed;
+        let mut next = |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % below
+        };
+        for _ in 0..60 {
+            for _ in 0..next(40) {
+                let partition = if next(8) == 0 { 0 } else { next(LOGS as u64) as i32 };
+                let bytes = if partition == 0 { next(150 << 10) } else { next(4 << 10) };
+                let end = &mut ends[partition as usize];
+                let _ = driven.append(partition, *end, bytes as usize);
+                *end += 1;
+            }
+            driven.write();
+            engine.tend().unwrap();
+        }
+        for (partition, end) in (0..).zip(ends) {
+            let extents = core.get(key(partition)).map_or_else(Vec::new, |log| log.extents());
+            assert!(extents.windows(2).all(|pair| pair[0].next <= pair[1].base), "seed {seed}: {extents:?}");
+            assert_eq!(offsets(&driven, partition, 0), (0..end).collect::<Vec<_>>(), "seed {seed}");
+        }
+        let files = driven.files.clone();
+        drop(driven);
+        let again = Driven::over(files, options);
+        let core = again.storage.parts().0;
+        for (partition, end) in (0..).zip(ends) {
+            let Some(log) = core.get(key(partition)) else { continue };
+            let batches = now(log.read(core, Offset(0), Offset(end), usize::MAX)).unwrap();
+            let found: Vec<_> = batches.iter().map(|batch| batch.base_offset().0).collect();
+            assert_eq!(found, (0..end).collect::<Vec<_>>(), "seed {seed}, opened again");
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! `OTTLA_CRASH_STATES` sets how many are tried, over all tests here; the default is some 5,000.
 
-mod check;
-mod model;
-mod workload;
+pub(super) mod check;
+pub(super) mod model;
+pub(super) mod workload;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

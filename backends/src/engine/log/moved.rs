@@ -77,7 +77,8 @@ impl Log {
         if state.rewrites != rewrites && !is_planted("compaction-forgets-truncation") {
             return false;
         }
-        let start = state.bounds.start;
+        // As of what was applied: a reset that waits shows in the bounds already, and the index is still that of before.
+        let start = state.kept.start;
         state.index.replace(extents, is_victim, start);
         true
     }

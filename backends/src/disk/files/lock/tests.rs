@@ -19,9 +19,9 @@ fn a_second_opening_in_one_process_is_refused_until_the_first_is_gone() {
     let error = Lock::exclusive(home.path()).unwrap_err();
     assert!(error.to_string().ends_with(&format!("is in use by process {}", std::process::id())), "{error}");
     assert_eq!(owner(error), Some(std::process::id()));
-    assert!(Lock::probe(home.path()).unwrap());
+    assert!(Lock::shared(home.path()).is_err());
     drop(lock);
-    assert!(!Lock::probe(home.path()).unwrap());
+    assert!(!Lock::shared(home.path()).is_err());
     drop(Lock::exclusive(home.path()).unwrap());
 }
 
@@ -82,7 +82,7 @@ fn another_process_is_refused_and_its_death_frees_the_lock() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "held"), "the child never held the lock");
     assert_eq!(owner(Lock::exclusive(home.path()).unwrap_err()), Some(child.id()));
-    assert!(Lock::probe(home.path()).unwrap());
+    assert!(Lock::shared(home.path()).is_err());
     child.kill().unwrap();
     child.wait().unwrap();
     drop(Lock::exclusive(home.path()).unwrap());

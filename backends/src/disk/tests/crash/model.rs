@@ -8,7 +8,7 @@ use crate::engine::Key;
 
 /// A change of one log, as it was submitted.
 #[derive(Clone, Debug)]
-pub(super) enum Change {
+pub(in crate::disk::tests) enum Change {
     Open(LeaderEpoch),
     Append(Batch),
     Trim(Offset, TrimBase),
@@ -19,12 +19,12 @@ pub(super) enum Change {
 
 /// All that can be seen of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Model {
-    pub(super) epoch: LeaderEpoch,
-    pub(super) start: Offset,
-    pub(super) end: Offset,
-    pub(super) base: TrimBase,
-    pub(super) batches: Vec<Batch>,
+pub(in crate::disk::tests) struct Model {
+    pub(in crate::disk::tests) epoch: LeaderEpoch,
+    pub(in crate::disk::tests) start: Offset,
+    pub(in crate::disk::tests) end: Offset,
+    pub(in crate::disk::tests) base: TrimBase,
+    pub(in crate::disk::tests) batches: Vec<Batch>,
 }
 
 impl Default for Model {
@@ -36,7 +36,7 @@ impl Default for Model {
 }
 
 impl Model {
-    pub(super) fn apply(&mut self, change: &Change) {
+    pub(in crate::disk::tests) fn apply(&mut self, change: &Change) {
         match change {
             Change::Open(epoch) => self.epoch = *epoch,
             Change::Append(batch) => {
@@ -62,20 +62,20 @@ impl Model {
 
 /// All changes that were submitted, in order; a change's number is its place.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(in crate::disk::tests) struct History {
     changes: Vec<(Key, Change)>,
 }
 
 impl History {
     /// The number of what was submitted now.
-    pub(super) fn push(&mut self, key: Key, change: Change) -> u64 {
+    pub(in crate::disk::tests) fn push(&mut self, key: Key, change: Change) -> u64 {
         self.changes.push((key, change));
         self.changes.len() as u64 - 1
     }
 
     /// What a log may be where the changes of these numbers are known to be in force: the state after the last of
     /// them, and after each later one.
-    pub(super) fn allowed(&self, key: Key, acknowledged: &[u64]) -> Vec<Model> {
+    pub(in crate::disk::tests) fn allowed(&self, key: Key, acknowledged: &[u64]) -> Vec<Model> {
         let mine = |number: &&u64| self.changes[**number as usize].0 == key;
         let last = acknowledged.iter().filter(mine).max().copied();
         let mut model = Model::default();

@@ -21,7 +21,7 @@ use crate::engine::{Key, Space};
 type Pending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// So small that everything happens within a few hundred appends.
-pub(super) fn options(level: Level) -> DiskOptions {
+pub(in crate::disk::tests) fn options(level: Level) -> DiskOptions {
     DiskOptions {
         level,
         journal_bytes: 64 << 10,
@@ -32,13 +32,13 @@ pub(super) fn options(level: Level) -> DiskOptions {
     }
 }
 
-pub(super) fn open(files: &CrashFiles, level: Level) -> Result<Arc<DiskStorage>, Error> {
+pub(in crate::disk::tests) fn open(files: &CrashFiles, level: Level) -> Result<Arc<DiskStorage>, Error> {
     let name = Env::seeded(1).uuid();
     DiskStorage::open(Arc::new(files.clone()), options(level), name, None, Runner::Caller).map(Arc::new)
 }
 
 /// The logs that there may be, of every space.
-pub(super) fn keys() -> Vec<Key> {
+pub(in crate::disk::tests) fn keys() -> Vec<Key> {
     let key =
         |space, topic, partition| Key { space, id: PartitionId { topic: TopicId(Uuid::from_u128(topic)), partition } };
     let records = (0..4).map(|n| key(Space::Records, 7 + n / 3, (n % 3) as i32));
@@ -46,7 +46,7 @@ pub(super) fn keys() -> Vec<Key> {
 }
 
 /// A batch whose bytes no other has.
-pub(super) fn batch(base: Offset, records: u32, bytes: usize, epoch: LeaderEpoch, salt: u64) -> Batch {
+pub(in crate::disk::tests) fn batch(base: Offset, records: u32, bytes: usize, epoch: LeaderEpoch, salt: u64) -> Batch {
     let mut builder = Builder::new(BuilderOptions::default());
     for n in 0..records {
         let mut value = format!("{salt} of {base} + {n}, epoch {epoch}").into_bytes();
@@ -57,7 +57,7 @@ pub(super) fn batch(base: Offset, records: u32, bytes: usize, epoch: LeaderEpoch
 }
 
 /// Opens a log for writing at an epoch of its own.
-pub(super) async fn open_log(
+pub(in crate::disk::tests) async fn open_log(
     storage: &DiskStorage,
     key: Key,
     epoch: LeaderEpoch,
@@ -69,7 +69,7 @@ pub(super) async fn open_log(
 }
 
 /// Runs `future` to its end; does the storage's work where it waits.
-pub(super) fn run<T>(storage: &DiskStorage, future: impl Future<Output = T>) -> T {
+pub(in crate::disk::tests) fn run<T>(storage: &DiskStorage, future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     for _ in 0..100 {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(noop_waker_ref())) {
@@ -87,9 +87,9 @@ struct Subject {
     model: Model,
 }
 
-pub(super) struct Workload {
-    pub(super) files: CrashFiles,
-    pub(super) history: History,
+pub(in crate::disk::tests) struct Workload {
+    pub(in crate::disk::tests) files: CrashFiles,
+    pub(in crate::disk::tests) history: History,
     level: Level,
     storage: Arc<DiskStorage>,
     subjects: Vec<Subject>,
@@ -99,7 +99,7 @@ pub(super) struct Workload {
 }
 
 impl Workload {
-    pub(super) fn run(seed: u64, level: Level, steps: usize) -> Self {
+    pub(in crate::disk::tests) fn run(seed: u64, level: Level, steps: usize) -> Self {
         let files = CrashFiles::new();
         let storage = open(&files, level).unwrap();
         let subjects = keys().into_iter().map(|key| Subject { key, handle: None, model: Model::default() }).collect();
