@@ -95,6 +95,7 @@ impl Lock {
 
     /// Whether somebody holds a directory to write. An answer about a moment that is over; whoever wants it to
     /// stay so takes [`Lock::shared`].
+    #[cfg(test)]
     pub(crate) fn probe(directory: &Path) -> Result<bool, LockError> {
         match Self::shared(directory) {
             Ok(_) => Ok(false),
