@@ -78,7 +78,7 @@ pub(super) fn key(partition: i32) -> Key {
 /// A log that is open for writing.
 pub(super) fn log(core: &Core, partition: i32) -> Arc<Log> {
     let log = core.get_or_create(key(partition));
-    log.open(core, EPOCH).unwrap();
+    drop(log.open(core, EPOCH).unwrap());
     log.apply(core, [Applied::Open(EPOCH)]);
     core.queue.drain();
     log

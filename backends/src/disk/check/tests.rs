@@ -236,12 +236,13 @@ async fn a_directory_is_checked_only_when_nobody_has_it_open_and_is_not_changed(
 /// With checksums that are good: as a bug would write it.
 #[test]
 fn an_index_that_is_not_the_data_s_is_told() {
+    type Change = (&'static str, fn(&mut Saved));
     let driven = full();
     close(&driven);
     let (number, bytes) = crate::disk::checkpoints::newest(&driven.files).unwrap().unwrap();
     let good = Checkpoint::decode(&bytes).unwrap();
     let name = checkpoint_name(number);
-    let changes: [(&str, fn(&mut Saved)); 6] = [
+    let changes: [Change; 6] = [
         ("ends too early", |log| log.extents.last_mut().unwrap().next.0 -= 1),
         ("begins elsewhere", |log| log.extents[0].position += 1),
         ("is too short", |log| log.extents[0].bytes -= 1),

@@ -15,7 +15,7 @@ fn a_batch_that_is_larger_than_a_file_gets_a_larger_file() {
     let driven = Driven::new(SMALL);
     let _ = driven.append(1, 0, 100);
     driven.write();
-    let ticket = driven.append(1, 1, 3 << 20);
+    let ticket = driven.submit(1, 1, 3 << 20);
     driven.write();
     let _ = driven.append(1, 2, 100);
     driven.write();

@@ -58,13 +58,18 @@ impl Driven {
         let (core, _) = self.storage.parts();
         let log = core.get_or_create(key(partition));
         if log.check_writer(EPOCH).is_err() {
-            log.open(core, EPOCH).unwrap();
+            drop(log.open(core, EPOCH).unwrap());
         }
         log
     }
 
     /// Submits one record; nothing is written yet.
-    pub(crate) fn append(&self, partition: i32, base: i64, bytes: usize) -> Ticket {
+    pub(crate) fn append(&self, partition: i32, base: i64, bytes: usize) {
+        drop(self.submit(partition, base, bytes));
+    }
+
+    /// The same, with its ticket.
+    pub(crate) fn submit(&self, partition: i32, base: i64, bytes: usize) -> Ticket {
         let log = self.log(partition);
         log.append(self.storage.parts().0, EPOCH, batch(base, bytes)).unwrap()
     }

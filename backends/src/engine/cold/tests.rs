@@ -17,7 +17,7 @@ fn ten(in_memory: i64) -> (Arc<Memory>, Arc<Core>, Arc<Log>) {
     let log = log(&core, 1);
     for base in 0..10 {
         let batch = batch(base, 100);
-        log.append(&core, EPOCH, batch.clone()).unwrap();
+        drop(log.append(&core, EPOCH, batch.clone()).unwrap());
         log.apply(&core, [Applied::Batch(medium.put(&key(1), 1, &batch))]);
     }
     core.tail.give_back(log.evict(Offset(10 - in_memory)));

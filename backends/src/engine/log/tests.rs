@@ -10,7 +10,7 @@ use crate::engine::{Applied, Core, Log};
 fn ten(core: &Core, log: &std::sync::Arc<Log>) {
     for base in 0..10 {
         let batch = batch(base, 100);
-        log.append(core, EPOCH, batch.clone()).unwrap();
+        drop(log.append(core, EPOCH, batch.clone()).unwrap());
         log.apply(core, [Applied::Batch(extent(&batch, base as u64, 0))]);
     }
     core.queue.drain();
@@ -27,12 +27,12 @@ fn what_a_truncation_cut_off_does_not_come_back_with_a_move() {
         let log = log(&core, 1);
         ten(&core, &log);
         let before = log.extents_in(everywhere);
-        log.truncate(&core, EPOCH, Offset(5)).unwrap().unwrap();
+        drop(log.truncate(&core, EPOCH, Offset(5)).unwrap().unwrap());
         // The compactor may look between the submission and the writing, too.
         let seen = if submitted_first { log.extents_in(everywhere) } else { before };
         log.apply(&core, [Applied::Truncate(Offset(5))]);
         let again = batch(5, 200);
-        log.append(&core, EPOCH, again.clone()).unwrap();
+        drop(log.append(&core, EPOCH, again.clone()).unwrap());
         log.apply(&core, [Applied::Batch(extent(&again, 20, 0))]);
         let extents: Vec<_> = seen.stretches.into_iter().flatten().collect();
         assert!(!log.moved(seen.rewrites, extents, |file| file < 10), "it is not the log of before");
@@ -47,7 +47,7 @@ fn a_reset_is_not_undone_by_a_move() {
     let core = core(1 << 20);
     let log = log(&core, 1);
     ten(&core, &log);
-    log.reset(&core, EPOCH, Offset(3), &TrimBase::default()).unwrap().unwrap();
+    drop(log.reset(&core, EPOCH, Offset(3), &TrimBase::default()).unwrap().unwrap());
     let seen = log.extents_in(everywhere);
     log.apply(&core, [Applied::Reset(Offset(3), TrimBase::default())]);
     let extents: Vec<_> = seen.stretches.into_iter().flatten().collect();
@@ -62,9 +62,9 @@ fn a_truncation_or_reset_that_was_not_written_did_not_happen() {
         let log = log(&core, 1);
         ten(&core, &log);
         if reset {
-            log.reset(&core, EPOCH, Offset(3), &TrimBase::default()).unwrap().unwrap();
+            drop(log.reset(&core, EPOCH, Offset(3), &TrimBase::default()).unwrap().unwrap());
         } else {
-            log.truncate(&core, EPOCH, Offset(3)).unwrap().unwrap();
+            drop(log.truncate(&core, EPOCH, Offset(3)).unwrap().unwrap());
         }
         // A checkpoint that is taken now has what is in the journal.
         let saved = log.saved();

@@ -53,7 +53,7 @@ fn a_batch_that_is_larger_than_a_group_is_one_alone() {
     let queue = Queue::new(500);
     let (log, mut slot) = new_log(1);
     for (base, bytes) in [(0, 10), (1, 5_000), (2, 10)] {
-        queue.submit(&log, &mut slot, Op::Batch(batch(base, bytes))).unwrap();
+        drop(queue.submit(&log, &mut slot, Op::Batch(batch(base, bytes))).unwrap());
     }
     let groups: Vec<_> = std::iter::from_fn(|| match queue.try_take() {
         Some(Work::Group(group)) => Some(bases(&group.parts[0].ops)),
@@ -67,7 +67,7 @@ fn a_batch_that_is_larger_than_a_group_is_one_alone() {
 fn a_queue_that_ended_gives_out_what_it_has_and_takes_nothing() {
     let queue = Queue::new(500);
     let (log, mut slot) = new_log(1);
-    queue.submit(&log, &mut slot, Op::Open(LeaderEpoch(1))).unwrap();
+    drop(queue.submit(&log, &mut slot, Op::Open(LeaderEpoch(1))).unwrap());
     queue.end(Error::new(ErrorKind::Closed, "first"));
     queue.end(Error::new(ErrorKind::Poisoned, "second"));
     let refused = queue.submit(&log, &mut slot, Op::Remove).unwrap_err();
@@ -80,7 +80,6 @@ fn a_queue_that_ended_gives_out_what_it_has_and_takes_nothing() {
 fn a_writer_that_waits_is_woken_by_what_is_submitted_and_by_the_end() {
     let queue = Arc::new(Queue::new(500));
     let worker = Arc::clone(&queue);
-    #[expect(clippy::disallowed_methods, reason = "the writer is a thread")]
     let writer = std::thread::spawn(move || {
         let mut groups = 0;
         while let Work::Group(group) = worker.take() {
@@ -91,7 +90,7 @@ fn a_writer_that_waits_is_woken_by_what_is_submitted_and_by_the_end() {
     });
     let (log, mut slot) = new_log(1);
     for base in 0..100 {
-        queue.submit(&log, &mut slot, Op::Batch(batch(base, 400))).unwrap();
+        drop(queue.submit(&log, &mut slot, Op::Batch(batch(base, 400))).unwrap());
     }
     queue.end(Error::new(ErrorKind::Closed, "over"));
     assert_eq!(writer.join().unwrap(), 100);
@@ -166,7 +165,7 @@ proptest! {
                 }
             };
             let (log, slot) = &mut logs[which];
-            queue.submit(log, slot, op).unwrap();
+            drop(queue.submit(log, slot, op).unwrap());
             submitted.entry(log.key.id.partition).or_default().push(next);
             next += 1;
         }

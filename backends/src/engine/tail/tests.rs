@@ -11,7 +11,7 @@ use crate::engine::testing::{EPOCH, batch, core, extent, log};
 use crate::engine::{Applied, Core, Log};
 
 fn append(core: &Core, log: &Arc<Log>, base: i64) {
-    log.append(core, EPOCH, batch(base, 100)).unwrap();
+    drop(log.append(core, EPOCH, batch(base, 100)).unwrap());
 }
 
 /// What the writer does once a batch is on the medium.
@@ -43,7 +43,7 @@ fn what_is_not_durable_stays_also_after_a_reset_to_lower_offsets() {
     append(&core, &log, 100);
     log.apply(&core, [Applied::Batch(extent(&batch(100, 100), 1, 0))]);
     // The entry of before says that all up to 101 is durable.
-    log.reset(&core, EPOCH, Offset(0), &TrimBase::default()).unwrap().unwrap();
+    drop(log.reset(&core, EPOCH, Offset(0), &TrimBase::default()).unwrap().unwrap());
     log.apply(&core, [Applied::Reset(Offset(0), TrimBase::default())]);
     append(&core, &log, 0);
     core.tail.durable(&log, Offset(101));
