@@ -14,6 +14,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_broker_core::planted::is_planted;
 
 use super::engine::Engine;
 use super::files::File;
@@ -71,6 +72,12 @@ impl Engine {
                 super::checkpoints::remove(&*self.shelf.files, &segment_name(number))?;
             }
             outcome?;
+        }
+        if is_planted("disk-victim-removed-before-checkpoint") {
+            for (number, about) in self.shelf.all().into_iter().filter(|(number, _)| victims.contains(number)) {
+                super::checkpoints::remove(&*self.shelf.files, &super::shelf::name(number, about.kind))?;
+            }
+            self.shelf.files.sync_names()?;
         }
         self.checkpoint(false)
     }

@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod failures;
+mod kill;
 mod subject;
 
 use subject::{Real, Simulated};
