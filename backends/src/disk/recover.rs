@@ -170,6 +170,9 @@ struct Replay<'a> {
     checkpoint: &'a Checkpoint,
 }
 
+/// What a chunk changes, in order.
+type Changes = Vec<(Key, Applied)>;
+
 /// What recovery followed.
 #[derive(Debug)]
 struct Chain {
@@ -274,12 +277,7 @@ impl Replay<'_> {
     }
 
     /// Reads the chunk at `position`: its changes, its bytes, and up to which chunk it calls the others durable.
-    fn chunk(
-        &self,
-        candidate: &Candidate,
-        position: u64,
-        expected: u64,
-    ) -> Result<(Vec<(Key, Applied)>, u64, u64), Broken> {
+    fn chunk(&self, candidate: &Candidate, position: u64, expected: u64) -> Result<(Changes, u64, u64), Broken> {
         let file = &*candidate.file;
         let bad = |bad: crate::engine::chunk::Bad| Broken::Bad(bad.to_string());
         let header = Header::parse(&read(file, position, HEADER_BYTES).map_err(Broken::Io)?).map_err(bad)?;
