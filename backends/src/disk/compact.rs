@@ -76,6 +76,12 @@ impl Engine {
             }
             outcome?;
         }
+        if is_planted("disk-victim-removed-before-checkpoint") {
+            for (number, about) in self.shelf.all().into_iter().filter(|(number, _)| victims.contains(number)) {
+                super::checkpoints::remove(&*self.shelf.files, &super::shelf::name(number, about.kind))?;
+            }
+            self.shelf.files.sync_names()?;
+        }
         self.checkpoint(false)
     }
 
@@ -272,7 +278,7 @@ impl Segment {
         let data = self.position + head.len() as u64;
         for (which, extent) in self.gathered.drain(..) {
             let placed = Extent { position: data + extent.position, ..extent };
-            self.moved.entry(which).or_default().push_sparse(placed);
+            self.moved.entry(which).or_default().push(placed);
         }
         self.position = (data + self.data.len() as u64).next_multiple_of(8);
         self.chunks += 1;

@@ -170,6 +170,9 @@ struct Replay<'a> {
     checkpoint: &'a Checkpoint,
 }
 
+/// What a chunk changes, in order.
+type Changes = Vec<(Key, Applied)>;
+
 /// What recovery followed.
 #[derive(Debug)]
 struct Chain {
@@ -180,9 +183,6 @@ struct Chain {
     /// Files with chunks of which nothing says that they are durable.
     doubtful: BTreeSet<u64>,
 }
-
-/// What a chunk changes, its bytes, and what it says was durable.
-type Read = (Vec<(Key, Applied)>, u64, u64);
 
 /// Why a chunk is not the next of the chain.
 #[derive(Debug)]
@@ -283,7 +283,7 @@ impl Replay<'_> {
     }
 
     /// Reads the chunk at `position`: its changes, its bytes, and up to which chunk it calls the others durable.
-    fn chunk(&self, candidate: &Candidate, position: u64, expected: u64) -> Result<Read, Broken> {
+    fn chunk(&self, candidate: &Candidate, position: u64, expected: u64) -> Result<(Changes, u64, u64), Broken> {
         let file = &*candidate.file;
         let bad = |bad: crate::engine::chunk::Bad| {
             if bad.is_version() { Broken::Version(bad.to_string()) } else { Broken::Bad(bad.to_string()) }

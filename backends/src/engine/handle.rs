@@ -177,13 +177,15 @@ impl TruncateSuffix for Writer {
         loop {
             self.settle().await?;
             let bounds = self.log().bounds();
-            if end < bounds.start {
-                let what = format!("{} cannot be truncated to {end}: it starts at {}", self.log().key, bounds.start);
+            // A trim that is on its way counts: it is written before.
+            let start = self.log().trimmed_to();
+            if end < start {
+                let what = format!("{} cannot be truncated to {end}: it starts at {start}", self.log().key);
                 return Err(Error::new(ottla_broker_core::log::ErrorKind::OutOfRange, what));
             }
             // Whole batches go; one that straddles the start began before it.
             let cut = self.log().boundary(self.core(), end).await?;
-            let new_end = cut.unwrap_or(end).min(end).max(bounds.start).min(bounds.end);
+            let new_end = cut.unwrap_or(end).min(end).max(start).min(bounds.end);
             self.check()?;
             if new_end == bounds.end {
                 return Ok(new_end);

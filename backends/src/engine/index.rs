@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use ottla_broker_core::Offset;
-use ottla_broker_core::planted::is_planted;
 
 use super::extent::Extent;
 
@@ -27,23 +26,12 @@ impl Index {
 
     /// One batch more, as an extent of its own; it joins the last one where it lies right behind it.
     pub(crate) fn push(&mut self, batch: Extent) {
-        self.put(batch, false);
-    }
-
-    /// The same for batches that may not be all of the log: what does not follow without a gap stays apart, for what lies
-    /// between may be elsewhere.
-    pub(crate) fn push_sparse(&mut self, batch: Extent) {
-        self.put(batch, !is_planted("disk-compaction-joins-over-gap"));
-    }
-
-    fn put(&mut self, batch: Extent, dense: bool) {
         debug_assert!(
             self.extents.back().is_none_or(|last| last.next <= batch.base),
             "{batch:?} does not follow {:?}",
             self.extents.back()
         );
         if let Some(last) = self.extents.back_mut()
-            && (!dense || last.next == batch.base)
             && last.file == batch.file
             && last.position + u64::from(last.bytes) == batch.position
             && last.bytes.saturating_add(batch.bytes) <= EXTENT_BYTES

@@ -436,6 +436,12 @@ impl Log {
         self.publish(state);
     }
 
+    /// Where it starts, once every trim that was submitted is applied.
+    pub(crate) fn trimmed_to(&self) -> Offset {
+        let state = self.lock();
+        state.bounds.start.max(state.trimming)
+    }
+
     pub(crate) fn is_removed(&self) -> bool {
         matches!(self.lock().writer, Writer::Removed)
     }

@@ -92,17 +92,6 @@ impl Lock {
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
-
-    /// Whether somebody holds a directory to write. An answer about a moment that is over; whoever wants it to
-    /// stay so takes [`Lock::shared`].
-    #[cfg(test)]
-    pub(crate) fn probe(directory: &Path) -> Result<bool, LockError> {
-        match Self::shared(directory) {
-            Ok(_) => Ok(false),
-            Err(LockError::Held { .. }) => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 /// Writes who holds the lock, for the message of whoever comes second.

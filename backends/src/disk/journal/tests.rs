@@ -13,11 +13,11 @@ use crate::engine::{Entry, Work};
 #[test]
 fn a_batch_that_is_larger_than_a_file_gets_a_larger_file() {
     let driven = Driven::new(SMALL);
-    let _ = driven.append(1, 0, 100);
+    driven.append(1, 0, 100);
     driven.write();
     let ticket = driven.submit(1, 1, 3 << 20);
     driven.write();
-    let _ = driven.append(1, 2, 100);
+    driven.append(1, 2, 100);
     driven.write();
     ticket.now_or_never().unwrap().unwrap();
     let next = Driven::over(driven.files.crash(Choice::NOTHING), SMALL);
@@ -36,7 +36,7 @@ fn a_group_of_many_logs_is_one_chunk_and_one_sync() {
     let before = driven.files.calls(crate::disk::files::crash::Call::Sync);
     for offset in 0..3 {
         for partition in 0..LOGS {
-            let _ = driven.append(partition, offset, 20);
+            driven.append(partition, offset, 20);
         }
     }
     driven.write();
@@ -53,14 +53,14 @@ fn a_group_of_many_logs_is_one_chunk_and_one_sync() {
 fn a_plan_keeps_the_order_of_what_was_done_to_a_log() {
     let driven = Driven::new(SMALL);
     let core = driven.storage.parts().0;
-    let _ = driven.append(1, 0, 50);
-    let _ = driven.append(2, 0, 50);
-    let _ = driven.append(1, 1, 50);
+    driven.append(1, 0, 50);
+    driven.append(2, 0, 50);
+    driven.append(1, 1, 50);
     driven.write();
     driven.log(1).trim(core, EPOCH, Offset(1), TrimBase::default()).unwrap();
-    let _ = driven.append(2, 1, 50);
-    let _ = driven.append(1, 2, 50);
-    let _ = driven.append(1, 3, 50);
+    driven.append(2, 1, 50);
+    driven.append(1, 2, 50);
+    driven.append(1, 3, 50);
     let Some(Work::Group(group)) = core.queue.try_take() else { panic!("a group waits") };
     let plan = Plan::of(&group);
     let kinds: Vec<_> = plan
@@ -81,7 +81,7 @@ fn a_plan_keeps_the_order_of_what_was_done_to_a_log() {
 fn chunks_begin_at_multiples_of_eight_behind_each_other() {
     let driven = Driven::new(SMALL);
     for offset in 0..50 {
-        let _ = driven.append(1, offset, (offset * 37 % 300) as usize);
+        driven.append(1, offset, (offset * 37 % 300) as usize);
         driven.write();
     }
     let (number, about) = driven.storage.parts().1.shelf.all()[0];
@@ -93,7 +93,7 @@ fn chunks_begin_at_multiples_of_eight_behind_each_other() {
 #[test]
 fn a_full_disk_can_still_be_trimmed() {
     let driven = Driven::new(SMALL);
-    let _ = driven.append(1, 0, 100);
+    driven.append(1, 0, 100);
     driven.write();
     driven.files.set_capacity(Some(0));
     let core = driven.storage.parts().0;

@@ -22,7 +22,7 @@ fn what_was_interleaved_is_sorted_by_log() {
     let driven = Driven::new(SMALL);
     for offset in 0..40 {
         for partition in [3, 1, 2] {
-            let _ = driven.append(partition, offset, 400);
+            driven.append(partition, offset, 400);
         }
         driven.write();
     }
@@ -44,13 +44,13 @@ fn what_was_interleaved_is_sorted_by_log() {
 fn what_stays_between_two_pieces_that_move_stays_between_them() {
     let driven = Driven::new(SMALL);
     // Offset 0 in a file that moves, 1 in a large one that is adopted, 2 in one that moves.
-    let _ = driven.append(1, 0, 100);
+    driven.append(1, 0, 100);
     driven.write();
-    let _ = driven.append(1, 1, 100);
-    let _ = driven.append(2, 0, 300 << 10);
+    driven.append(1, 1, 100);
+    driven.append(2, 0, 300 << 10);
     driven.write();
     driven.fill(9);
-    let _ = driven.append(1, 2, 100);
+    driven.append(1, 2, 100);
     driven.write();
     driven.fill(9);
     let (core, engine) = driven.storage.parts();
@@ -71,7 +71,7 @@ fn what_stays_between_two_pieces_that_move_stays_between_them() {
 fn a_file_that_is_one_logs_is_adopted_as_it_is() {
     let driven = Driven::new(SMALL);
     for offset in 0..3 {
-        let _ = driven.append(1, offset, 300 << 10);
+        driven.append(1, offset, 300 << 10);
         driven.write();
     }
     driven.fill(9);
@@ -87,8 +87,8 @@ fn a_file_that_is_one_logs_is_adopted_as_it_is() {
 fn a_segment_that_is_mostly_dead_is_sorted_anew() {
     let driven = Driven::new(SMALL);
     for offset in 0..50 {
-        let _ = driven.append(1, offset, 1_000);
-        let _ = driven.append(2, offset, 1_000);
+        driven.append(1, offset, 1_000);
+        driven.append(2, offset, 1_000);
         driven.write();
     }
     driven.fill(9);
@@ -114,8 +114,8 @@ fn a_segment_that_is_mostly_dead_is_sorted_anew() {
 fn a_damaged_run_stays_where_it_is_and_is_told_to_its_readers_only() {
     let driven = Driven::new(SMALL);
     for offset in 0..10 {
-        let _ = driven.append(1, offset, 500);
-        let _ = driven.append(2, offset, 500);
+        driven.append(1, offset, 500);
+        driven.append(2, offset, 500);
         driven.write();
     }
     driven.fill(9);
@@ -147,7 +147,7 @@ fn what_is_opened_and_closed_often_does_not_fill_the_disk_with_files_of_little()
     let options = DiskOptions { journal_bytes: 1 << 20, ..SMALL };
     let mut driven = Driven::new(options);
     for offset in 0..20 {
-        let _ = driven.append(1, offset, 9_000);
+        driven.append(1, offset, 9_000);
         driven.storage.drive();
         now(driven.storage.close()).unwrap();
         driven = Driven::over(driven.files.clone(), options);
@@ -201,7 +201,7 @@ proptest! {
             match step {
                 Step::Append { partition, bytes } => {
                     let end = &mut model[partition as usize].1;
-                    let _ = driven.append(partition, *end, bytes);
+                    driven.append(partition, *end, bytes);
                     *end += 1;
                 }
                 Step::Write => driven.write(),
@@ -274,7 +274,7 @@ fn a_log_of_large_batches_among_many_small_ones_stays_in_order() {
                 let partition = if next(8) == 0 { 0 } else { next(LOGS as u64) as i32 };
                 let bytes = if partition == 0 { next(150 << 10) } else { next(4 << 10) };
                 let end = &mut ends[partition as usize];
-                let _ = driven.append(partition, *end, bytes as usize);
+                driven.append(partition, *end, bytes as usize);
                 *end += 1;
             }
             driven.write();

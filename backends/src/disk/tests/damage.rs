@@ -168,7 +168,7 @@ fn make_newer(files: &CrashFiles, name: &str) {
 fn a_newer_format_is_told_and_nothing_is_changed() {
     let (files, ..) = directory(false);
     let names = files.list().unwrap();
-    let checkpoint = names.iter().filter(|name| matches!(Name::parse(name), Name::Checkpoint(_))).next_back().unwrap();
+    let checkpoint = names.iter().rfind(|name| matches!(Name::parse(name), Name::Checkpoint(_))).unwrap();
     make_newer_and_look(&files, checkpoint);
     // A journal file that the checkpoint does not know yet.
     let files = CrashFiles::new();

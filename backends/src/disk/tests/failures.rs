@@ -254,3 +254,26 @@ fn a_truncation_that_is_not_written_yet_is_not_in_the_checkpoint() {
     run(&bench.storage, cut).unwrap();
     assert_eq!(bench.after(Choice::NOTHING).end, Offset(1));
 }
+
+#[test]
+fn what_a_recovery_cut_off_does_not_come_back() {
+    let files = CrashFiles::new();
+    let key = keys()[4]; // one without epochs: its first append is the first chunk
+    let write = |files: &CrashFiles, base: i64| {
+        let storage = open(files, Level::Os).unwrap();
+        let log = run(&storage, open_log(&storage, key, LeaderEpoch::NONE)).unwrap();
+        for base in base..2 {
+            run(&storage, log.append(batch(Offset(base), 1, 100, log.epoch(), 1)).unwrap()).unwrap();
+        }
+    };
+    write(&files, 0);
+    // The beginning of the file is lost, the second chunk is not: both are cut off, and the file is written again.
+    let files = files.crash(Choice::ALL);
+    files.flip_bit("00000000000000000001.journal", 10, 0).unwrap();
+    let storage = open(&files, Level::Os).unwrap();
+    assert_eq!(observe(&storage)[4].1, Model::default());
+    let log = run(&storage, open_log(&storage, key, LeaderEpoch::NONE)).unwrap();
+    run(&storage, log.append(batch(Offset(0), 1, 100, log.epoch(), 2)).unwrap()).unwrap();
+    let after = open(&files.crash(Choice::ALL), Level::Os).unwrap();
+    assert_eq!(Bench::offsets(&observe(&after)[4].1), [0]);
+}

@@ -26,8 +26,6 @@ pub(crate) enum Failure {
     Io,
     /// `ENOSPC`.
     NoSpace,
-    /// `EROFS`.
-    ReadOnly,
 }
 
 /// Calls that fail.
@@ -91,7 +89,6 @@ impl From<Failure> for io::Error {
         match failure {
             Failure::Io => Errno::IO,
             Failure::NoSpace => Errno::NOSPC,
-            Failure::ReadOnly => Errno::ROFS,
         }
         .into()
     }
