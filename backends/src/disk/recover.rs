@@ -271,9 +271,7 @@ impl Replay<'_> {
         if header.storage != self.checkpoint.storage {
             return Err(corrupt(format!("`{name}` belongs to another storage, {}", header.storage)));
         }
-        let is_of_now =
-            header.incarnation == self.checkpoint.incarnation || is_planted("disk-journal-accepts-old-incarnation");
-        if !is_of_now {
+        if header.incarnation != self.checkpoint.incarnation {
             return Ok(Err(Broken::Bad(format!("it is of an older time, {}", header.incarnation))));
         }
         if header.file != candidate.number || header.first_chunk != expected {
@@ -289,9 +287,7 @@ impl Replay<'_> {
             if bad.is_version() { Broken::Version(bad.to_string()) } else { Broken::Bad(bad.to_string()) }
         };
         let header = Header::parse(&read(file, position, HEADER_BYTES).map_err(Broken::Io)?).map_err(bad)?;
-        let is_of_now =
-            header.incarnation == self.checkpoint.incarnation || is_planted("disk-journal-accepts-old-incarnation");
-        if header.number != expected || !is_of_now {
+        if header.number != expected || header.incarnation != self.checkpoint.incarnation {
             return Err(Broken::Bad(format!("there is chunk {} of an older time", header.number)));
         }
         // A length beyond the file allocates nothing.

@@ -90,7 +90,15 @@ fn a_log_that_was_not_closed_is_told_with_what_an_opening_replays() {
 fn a_last_chunk_that_is_torn_is_told_and_is_no_damage() {
     let driven = full();
     let image = driven.files.crash(Choice::ALL);
-    let (number, about) = driven.storage.parts().1.shelf.all().into_iter().rfind(|(_, about)| about.bytes > 0).unwrap();
+    let (number, about) = driven
+        .storage
+        .parts()
+        .1
+        .shelf
+        .all()
+        .into_iter()
+        .rfind(|(_, about)| about.kind == crate::disk::format::FileKind::Journal && about.bytes > 0)
+        .unwrap();
     // In the last chunk: it holds a truncation and a removal.
     image.flip_bit(&crate::disk::shelf::name(number, about.kind), about.bytes - 9, 0).unwrap();
     let report = checked(&image);
