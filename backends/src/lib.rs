@@ -5,6 +5,7 @@
 //! | feature | module | what |
 //! |---|---|---|
 //! | `memory` (default) | `memory` | everything in this process's memory, for tests, caches and simulations |
+//! | `disk` | `disk` | a directory of the local disk, durable by default |
 //! | `decorators` | `decorators` | storage that fails, is slow or counts, around any other, for tests |
 //!
 //! A service names a backend by its URL and does not depend on this crate. A program that runs a broker
@@ -32,5 +33,11 @@
 
 #[cfg(feature = "decorators")]
 pub mod decorators;
+#[cfg(feature = "disk")]
+pub mod disk;
+#[cfg(feature = "disk")]
+mod engine;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(any(feature = "disk", feature = "memory"))]
+mod room;

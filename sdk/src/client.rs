@@ -50,7 +50,9 @@ impl Opened {
 
 impl Client {
     /// Connects to what answers at `url`: `memory://` for a broker of its own in this process's memory,
-    /// `memory://name` for one that the process shares.
+    /// `memory://name` for one that the process shares, `file:///absolute/path` for one in a directory, which the
+    /// process shares too (`%20` is a space, `%25` a `%`). The directory is made where there is none; another process
+    /// that has it is an error ([`connect::Error::InUse`](crate::connect::Error::InUse)).
     ///
     /// # Errors
     /// [`Error::Connect`]: an unknown scheme, a feature that is off, a malformed name, or what the broker said.
@@ -71,6 +73,10 @@ impl Client {
     ///
     /// [broker]                     # Kafka's names, quoted
     /// "num.partitions" = 3
+    ///
+    /// [disk]                       # for `file` URLs; sizes in bytes
+    /// durability = "fsync"         # an ack is on the medium; "os": in the page cache, as with Kafka's defaults
+    /// journal_bytes = 536870912
     ///
     /// [producer]                   # the builder's methods; durations in milliseconds
     /// linger_ms = 5

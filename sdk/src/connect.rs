@@ -2,9 +2,13 @@
 
 #[cfg(feature = "testing")]
 pub(crate) mod crashable;
+#[cfg(feature = "disk")]
+mod disk;
 mod error;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(any(feature = "disk", feature = "memory"))]
+mod shared;
 mod url;
 
 use std::collections::BTreeMap;
@@ -16,11 +20,13 @@ use ottla_broker_core::env::Env;
 use ottla_broker_core::log::Backend;
 
 pub use error::Error;
+#[cfg(feature = "disk")]
+pub use ottla_backends::disk::{DiskOptions, Level};
 use url::{Scheme, Url};
 
 use crate::cluster::Cluster;
 use crate::cluster::embedded::{Embedded, Owner};
-use crate::config;
+use crate::config::{self, Section};
 
 /// What answers a client.
 #[derive(Clone, Debug)]
@@ -31,10 +37,31 @@ pub(crate) enum Source {
     Cluster(Arc<dyn Cluster>),
 }
 
+/// Settings of backends. They hold wherever their backend is used, so that one configuration serves several URLs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    #[cfg(feature = "disk")]
+    pub(crate) disk: DiskOptions,
+}
+
+impl Settings {
+    /// Takes the tables of the backends.
+    pub(crate) fn read(top: &mut Section) -> Result<Self, config::Error> {
+        #[cfg(feature = "disk")]
+        return Ok(Self { disk: disk::read(top.section("disk")?)? });
+        #[cfg(not(feature = "disk"))]
+        return match top.section("disk")?.finish() {
+            Ok(()) => Ok(Self::default()),
+            Err(_) => Err(config::Error::bad_value("disk", "set", "it needs the feature `disk` of the crate `ottla`")),
+        };
+    }
+}
+
 /// Opens what `source` names, with the broker configs of `entries` where a broker is started for it.
 pub(crate) async fn open(
     source: Source,
     entries: BTreeMap<String, String>,
+    settings: Settings,
     env: &Env,
 ) -> Result<Arc<dyn Cluster>, crate::Error> {
     let given = |what: &str| {
@@ -43,7 +70,7 @@ pub(crate) async fn open(
         })
     };
     match source {
-        Source::Url(url) => open_url(&Url::parse(&url)?, &entries, env).await,
+        Source::Url(url) => open_url(&Url::parse(&url)?, &entries, &settings, env).await,
         Source::Storage(backend) => {
             let owner = Arc::new(start(backend, broker_config(&entries)?, env, "the storage").await?);
             Ok(share(owner, env))
@@ -59,16 +86,26 @@ pub(crate) async fn open(
     }
 }
 
-async fn open_url(url: &Url, entries: &BTreeMap<String, String>, env: &Env) -> Result<Arc<dyn Cluster>, crate::Error> {
+#[cfg_attr(not(feature = "disk"), expect(unused_variables, reason = "only a disk has settings"))]
+async fn open_url(
+    url: &Url,
+    entries: &BTreeMap<String, String>,
+    settings: &Settings,
+    env: &Env,
+) -> Result<Arc<dyn Cluster>, crate::Error> {
     match url.scheme {
         #[cfg(feature = "memory")]
-        Scheme::Memory => Ok(share(memory::open(url, broker_config(entries)?, env).await?, env)),
-        #[cfg(not(feature = "memory"))]
-        Scheme::Memory => {
-            let (_, _) = (entries, env);
-            Err(Error::FeatureOff { url: url.shown.clone(), feature: url.scheme.feature() }.into())
+        Scheme::Memory => Ok(share(Box::pin(memory::open(url, broker_config(entries)?, env)).await?, env)),
+        #[cfg(feature = "disk")]
+        Scheme::File => {
+            disk::check(&settings.disk)?;
+            Ok(share(Box::pin(disk::open(url, broker_config(entries)?, settings.disk, env)).await?, env))
         }
-        Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Kafka => Err(Error::NotYet {
+        #[cfg(not(feature = "memory"))]
+        Scheme::Memory => Err(feature_off(url)),
+        #[cfg(not(feature = "disk"))]
+        Scheme::File => Err(feature_off(url)),
+        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Kafka => Err(Error::NotYet {
             url: url.shown.clone(),
             scheme: url.scheme.name(),
             feature: url.scheme.feature(),
@@ -78,10 +115,16 @@ async fn open_url(url: &Url, entries: &BTreeMap<String, String>, env: &Env) -> R
     }
 }
 
+#[cfg(not(all(feature = "disk", feature = "memory")))]
+fn feature_off(url: &Url) -> crate::Error {
+    Error::FeatureOff { url: url.shown.clone(), feature: url.scheme.feature() }.into()
+}
+
 /// What a user can do instead of a URL that this version cannot open.
 fn available() -> String {
     let memory = if cfg!(feature = "memory") { "`memory://`" } else { "`memory://` (feature `memory`, which is off)" };
-    format!("{memory}, or `Client::over` with a storage of your own")
+    let file = if cfg!(feature = "disk") { "`file:///path`" } else { "`file:///path` (feature `disk`, which is off)" };
+    format!("{memory}, {file}, or `Client::over` with a storage of your own")
 }
 
 fn broker_config(entries: &BTreeMap<String, String>) -> Result<BrokerConfig, config::Error> {

@@ -99,6 +99,7 @@ impl Error {
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         match self {
+            Self::Connect(error) => error.is_retriable(),
             Self::Cluster { source, .. } => source.is_retriable(),
             Self::Reader(error) => error.is_retriable(),
             Self::Consumer(error) => error.is_retriable(),

@@ -32,12 +32,15 @@
 //! |---|---|---|
 //! | `memory://` | a broker in this process, nothing kept | `memory` (default) |
 //! | `memory://name` | the same, shared by all of this process that say that name | `memory` (default) |
+//! | `file:///var/lib/app/log` | a broker in this process, kept in that directory and shared by all of this process that name it; every acknowledgement is synced, unless told otherwise | `disk` (default) |
 //!
 //! Other schemes are refused with an error that says what to use. [`Client::over`] starts a broker over a
 //! storage of your own, and [`Client::embedded`] uses a broker that you started; neither needs a feature.
 //!
 //! | feature | what it brings |
 //! |---|---|
+//! | `memory` (default) | `memory://` |
+//! | `disk` (default) | `file://`, and [`ClientBuilder`]'s `disk`; on Unix |
 //! | `gzip`, `snappy`, `lz4`, `zstd` | that codec of record batches |
 //! | `compression` | the four of them |
 //! | `testing` | `testing`: a seeded world, and a cluster that fails when told, for the tests of your service |

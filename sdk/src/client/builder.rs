@@ -24,6 +24,7 @@ pub struct Builder {
     env: Option<Env>,
     client_id: String,
     broker: BTreeMap<String, String>,
+    backends: connect::Settings,
     reader: reader::Settings,
     consumer: consumer::Settings,
     producer: ProducerSettings,
@@ -53,6 +54,7 @@ impl Builder {
             env: None,
             client_id: "ottla".to_owned(),
             broker: BTreeMap::new(),
+            backends: connect::Settings::default(),
             reader: reader::Settings::default(),
             consumer: consumer::Settings::default(),
             producer: ProducerSettings::default(),
@@ -74,6 +76,7 @@ impl Builder {
             builder.client_id = client_id;
         }
         builder.broker = top.section("broker")?.texts()?;
+        builder.backends = connect::Settings::read(&mut top)?;
         builder.producer = ProducerSettings::read(top.section("producer")?)?;
         builder.reader = builder.reader.read(top.section("reader")?)?;
         builder.consumer = builder.consumer.read(top.section("consumer")?)?;
@@ -106,8 +109,8 @@ impl Builder {
         self
     }
 
-    /// Where time, chance and tasks come from; [`Env::system`] by default. Who shares a broker by name has the
-    /// first one's in the broker.
+    /// Where time, chance and tasks come from; [`Env::system`] by default. Who shares a broker by name
+    /// or directory has the first one's in the broker.
     pub fn env(mut self, env: Env) -> Self {
         self.env = Some(env);
         self
@@ -126,6 +129,15 @@ impl Builder {
         self
     }
 
+    /// How a `file` URL's directory is written, by default [`DiskOptions::default`](connect::DiskOptions): every
+    /// acknowledgement is synced. Other URLs do without, so that one configuration serves several. Checked by
+    /// [`connect`](Self::connect).
+    #[cfg(feature = "disk")]
+    pub fn disk(mut self, options: connect::DiskOptions) -> Self {
+        self.backends.disk = options;
+        self
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -133,7 +145,7 @@ impl Builder {
     pub async fn connect(self) -> Result<Client, Error> {
         let source = self.source.ok_or(Error::Connect(connect::Error::NoUrl))?;
         let env = self.env.unwrap_or_else(Env::system);
-        let cluster = connect::open(source, self.broker, &env).await?;
+        let cluster = connect::open(source, self.broker, self.backends, &env).await?;
         Ok(Client::new(Context::new(cluster, env, self.client_id), self.reader, self.consumer, self.producer))
     }
 }

@@ -1,6 +1,10 @@
 //! Why nothing answers at a URL.
 
-use ottla_broker_core::api;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ottla_broker_core::{api, log};
 
 /// Why a client could not be connected.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -55,16 +59,47 @@ pub enum Error {
         /// What can be used instead.
         available: String,
     },
-    /// The instance of this name is open in this process, with other options.
+    /// The instance at this URL is open in this process, with other options.
     #[error(
         "`{url}` is open in this process with other options ({difference}): \
-             use the same options, or another name"
+             use the same options, or another URL"
     )]
     OtherOptions {
         /// The URL.
         url: String,
         /// What differs.
         difference: String,
+    },
+    /// The directory belongs to another process as long as that runs, or to a storage that this process opened
+    /// by itself. To connect again may succeed when the other is gone.
+    #[error(
+        "cannot open `{url}`: {reason}; clients of one process share a broker, \
+             so close the other process, or use another directory"
+    )]
+    InUse {
+        /// The URL.
+        url: String,
+        /// Which directory, and which process has it as far as that is known.
+        reason: String,
+    },
+    /// The directory cannot be made, read or written.
+    #[error("cannot open `{url}`: {} cannot be used: {source}", .directory.display())]
+    Directory {
+        /// The URL.
+        url: String,
+        /// The directory.
+        directory: PathBuf,
+        /// Why: the operating system's error.
+        source: Arc<io::Error>,
+    },
+    /// What is stored there cannot be opened: by its kind `Corrupt` (damaged, or written by a newer version; nothing
+    /// was changed), `Full` or `Unavailable`.
+    #[error("cannot open `{url}`: {source}")]
+    Storage {
+        /// The URL.
+        url: String,
+        /// What the storage said.
+        source: log::Error,
     },
     /// The broker did not start.
     #[error("cannot open `{url}`: {source}")]
@@ -76,6 +111,14 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether to connect again may succeed: whoever has the directory may be about to end.
+    #[must_use]
+    pub const fn is_retriable(&self) -> bool {
+        matches!(self, Self::InUse { .. })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::Client;
@@ -85,10 +128,12 @@ mod tests {
     async fn a_wrong_url_is_told_the_remedy() {
         for (url, named, remedy) in [
             ("", "no URL", "`Client::connect`"),
-            ("memory", "`memory`", "`memory://` or `memory://name`"),
+            ("memory", "`memory`", "`memory://`, `memory://name` or `file:///var/lib/app/log`"),
             ("memori://", "`memori`", "did you mean `memory://`?"),
             ("postgres://h", "`postgres`", "`Client::over`"),
-            ("file:///x", "`file:///x`", "`Client::over`"),
+            #[cfg(feature = "disk")]
+            ("file://x/y", "`x`", "`file:///var/lib/app/log`"),
+            ("file:///x?durability=os", "`durability`", "`[disk]`"),
             ("s3://b", "`s3://b`", "`Client::over`"),
             ("kafka://h", "`kafka://h`", "`Client::over`"),
             ("memory://x#y", "`memory://x#y`", "leave it out"),

@@ -70,8 +70,9 @@ impl Url {
         };
         if let Some((_, query)) = rest.split_once('?') {
             let name = query.split(['=', '&']).next().unwrap_or_default();
+            let table = if scheme == Scheme::File { " (table `[disk]`)" } else { "" };
             return Err(malformed(format!(
-                "`{}://` takes no parameters, and it has `{name}`; set options with the builder or in TOML",
+                "`{}://` takes no parameters, and it has `{name}`; set options with the builder or in TOML{table}",
                 scheme.name()
             )));
         }
@@ -80,10 +81,55 @@ impl Url {
         }
         Ok(Self { scheme, rest: rest.to_owned(), shown })
     }
+
+    /// The bytes of the absolute path that a `file` URL names. A `%` and two hexadecimal digits are one byte
+    /// (RFC 3986, 2.1).
+    #[cfg(feature = "disk")]
+    pub(crate) fn file_path(&self) -> Result<Vec<u8>, Error> {
+        let malformed = |reason: String| Error::Malformed { url: self.shown.clone(), reason };
+        let (host, path) = match self.rest.find('/').and_then(|slash| self.rest.split_at_checked(slash)) {
+            Some(parts) => parts,
+            None => (self.rest.as_str(), ""),
+        };
+        if !host.is_empty() && !host.eq_ignore_ascii_case("localhost") {
+            return Err(malformed(format!(
+                "`{host}` stands where a host would; the path is absolute and begins with a third `/`, \
+                 for example `file:///var/lib/app/log`"
+            )));
+        }
+        if path.trim_matches('/').is_empty() {
+            let reason = "it names no directory; write for example `file:///var/lib/app/log`";
+            return Err(malformed(reason.to_owned()));
+        }
+        decode(path).map_err(malformed)
+    }
+}
+
+/// Undoes percent-encoding.
+#[cfg(feature = "disk")]
+fn decode(text: &str) -> Result<Vec<u8>, String> {
+    let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let value = digit(rest.next()).zip(digit(rest.next())).map(|(high, low)| high * 16 + low);
+                match value.and_then(|value| u8::try_from(value).ok()) {
+                    Some(0) => return Err("`%00` cannot be in a path".to_owned()),
+                    Some(value) => value,
+                    None => return Err("after a `%` come two hexadecimal digits; `%` itself is `%25`".to_owned()),
+                }
+            }
+            0 => return Err("a zero byte cannot be in a path".to_owned()),
+            byte => byte,
+        });
+    }
+    Ok(bytes)
 }
 
 fn examples() -> &'static str {
-    "`memory://` or `memory://name`"
+    "`memory://`, `memory://name` or `file:///var/lib/app/log`"
 }
 
 /// `scheme://user:password@host` without what stands before the `@`.
@@ -121,7 +167,38 @@ mod tests {
         let unknown = refusal("postgres://x");
         assert!(unknown.contains("`postgres`") && unknown.contains("use `memory://`"), "{unknown}");
         assert!(!refusal("postgres://me:secret@host/db").contains("secret"));
+        assert!(refusal("file:/x").contains("`file:///var/lib/app/log`"));
+        assert!(refusal("file:///x?durability=os").contains("`[disk]`"));
         let parameter = refusal("memory://x?max_bytes=3");
         assert!(parameter.contains("`max_bytes`") && parameter.contains("builder"), "{parameter}");
+    }
+
+    #[cfg(feature = "disk")]
+    #[test]
+    fn a_file_url_names_an_absolute_path() {
+        let path = |text: &str| Url::parse(text).and_then(|url| url.file_path());
+        for (text, expected) in [
+            ("file:///var/lib/app", &b"/var/lib/app"[..]),
+            ("FILE://localhost/var/lib/app/", b"/var/lib/app/"),
+            ("file:///a%20b%2fc%3F%23%25", b"/a b/c?#%"),
+            ("file:///%FF\u{e9}", b"/\xff\xc3\xa9"),
+        ] {
+            assert_eq!(path(text).unwrap(), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("file://", "names no directory"),
+            ("file:///", "names no directory"),
+            ("file://localhost", "names no directory"),
+            ("file://data/log", "`data` stands where a host would"),
+            ("file://./log", "begins with a third `/`"),
+            ("file:///a%2", "two hexadecimal digits"),
+            ("file:///a%+1b", "two hexadecimal digits"),
+            ("file:///a%zz", "two hexadecimal digits"),
+            ("file:///a%00b", "`%00`"),
+            ("file:///a\0b", "a zero byte"),
+        ] {
+            let error = path(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use ottla::{Client, ClientBuilder};
 use ottla_backends::memory::{MemoryBackend, MemoryOptions};
+use tempfile::TempDir;
 
 /// Somewhere to keep the log of one test.
 pub(super) trait Place: Sized {
@@ -27,5 +28,18 @@ impl Place for Memory {
 
     fn builder(&self) -> ClientBuilder {
         Client::builder().storage(self.0.reopen().backend())
+    }
+}
+
+/// A directory that goes with the test.
+pub(super) struct Disk(TempDir);
+
+impl Place for Disk {
+    fn fresh() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn builder(&self) -> ClientBuilder {
+        Client::builder().url(format!("file://{}", self.0.path().display()))
     }
 }

@@ -25,6 +25,7 @@ mod groups;
 mod lifecycle;
 mod records;
 mod settings;
+mod shared_disk;
 mod shared_memory;
 
 use std::time::Duration;
@@ -151,3 +152,4 @@ macro_rules! on {
 }
 
 on!(memory, crate::sdk::backends::Memory);
+on!(disk, crate::sdk::backends::Disk);

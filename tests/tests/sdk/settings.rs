@@ -13,8 +13,9 @@ async fn a_wrong_url_names_the_remedy() {
     assert!(refusal("memori://x").await.contains("did you mean `memory://`?"));
     assert!(refusal("memory://a b").await.contains("the name `a b` cannot be: only ASCII letters"));
     assert!(refusal("memory://x?y=1").await.contains("it has `y`"));
+    assert!(refusal("file:///x?durability=os").await.contains("table `[disk]`"));
+    assert!(refusal("file://x/y").await.contains("begins with a third `/`"));
     for (url, feature) in [
-        ("file:///tmp/log", "`disk`"),
         ("s3://bucket/log", "`object-store`"),
         ("gs://bucket/log", "`object-store`"),
         ("az://bucket/log", "`object-store`"),
@@ -63,6 +64,8 @@ async fn a_wrong_setting_names_the_remedy() {
         ("url = 'memory://'\n[broker]\n'num.partition' = 3", "did you mean `num.partitions`?"),
         ("url = 'memory://'\n[broker]\nnum.partitions = 3", "\"num.partitions\" = 3"),
         ("url = 'memory://'\n[broker]\n'num.partitions' = 0", "`num.partitions`"),
+        ("url = 'memory://'\n[disk]\ndurabilty = 'os'", "did you mean `disk.durability`?"),
+        ("url = 'memory://'\n[disk]\ndurability = 'none'", "\"fsync\", \"os\""),
         ("url = memory", "is not TOML"),
     ] {
         let error = Client::from_config(toml).await.unwrap_err().to_string();

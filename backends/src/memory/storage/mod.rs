@@ -3,7 +3,6 @@
 mod batches;
 mod handle;
 mod partition;
-mod room;
 mod store;
 
 use std::sync::Arc;

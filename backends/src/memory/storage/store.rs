@@ -9,8 +9,8 @@ use ottla_broker_core::log::{Error, ErrorKind};
 use tokio::sync::Notify;
 
 use super::partition::Partition;
-use super::room::Room;
 use crate::memory::MemoryOptions;
+use crate::room::Room;
 
 /// The memory itself.
 #[derive(Debug)]

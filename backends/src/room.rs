@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 /// Room is not reserved, as the trait says: whoever is let in may take more or less than announced.
 /// A caller is let in when what it announced fits beneath the limit, or when nothing is pending at all.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(crate) struct Room {
     limit: usize,
     inner: Mutex<Inner>,
 }
@@ -31,7 +31,7 @@ struct Waiter {
 }
 
 impl Room {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit, inner: Mutex::default() }
     }
 
@@ -41,7 +41,7 @@ impl Room {
 
     /// `None` if there is room for `bytes` now; else what is completed when there is, or when the
     /// partition ends.
-    pub(super) fn ask(&self, partition: usize, bytes: usize) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn ask(&self, partition: usize, bytes: usize) -> Option<oneshot::Receiver<()>> {
         let mut inner = self.lock();
         // Callers that gave up leave their place to those behind them.
         inner.queue.retain(|waiter| !waiter.admit.is_closed());
@@ -53,11 +53,11 @@ impl Room {
         Some(admitted)
     }
 
-    pub(super) fn take(&self, bytes: usize) {
+    pub(crate) fn take(&self, bytes: usize) {
         self.lock().pending += bytes;
     }
 
-    pub(super) fn give_back(&self, bytes: usize) {
+    pub(crate) fn give_back(&self, bytes: usize) {
         if bytes == 0 {
             return;
         }
@@ -77,7 +77,7 @@ impl Room {
     }
 
     /// Wakes those who wait for `partition`: its log has ended, and they should see how.
-    pub(super) fn wake(&self, partition: usize) {
+    pub(crate) fn wake(&self, partition: usize) {
         let mut inner = self.lock();
         // Dropping the sender completes the receiver with an error, which is wake-up enough.
         inner.queue.retain(|waiter| waiter.partition != partition);

@@ -1,0 +1,226 @@
+//! The rounds of the background: the next file, compaction, checkpoints.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ottla_broker_core::log::{Error, ErrorKind};
+use ottla_broker_core::planted::is_planted;
+
+use super::{Engine, MOST_SPARE, State, again};
+use crate::disk::checkpoints;
+use crate::disk::format::{Checkpoint, FileEntry, FileKind, checkpoint_name};
+use crate::disk::shelf::{self, About};
+
+/// How often a full disk is looked at again: room that others give back announces itself to nobody.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// What a checkpoint is made of, taken between two groups.
+#[derive(Debug)]
+struct Taken {
+    number: u64,
+    bytes: Vec<u8>,
+    /// Bytes of the journal since the checkpoint before.
+    since: u64,
+    /// Files that nothing refers to.
+    dead: Vec<(u64, About)>,
+}
+
+impl Engine {
+    /// Prepares, compacts and checkpoints until [`end`](Self::end).
+    pub(in crate::disk) fn tend_all(&self) {
+        // Once poisoned, nothing is written that a recovery would trust.
+        while !self.lock().ended && self.poisoned().is_none() {
+            let outcome = self.tend();
+            let mut state = self.lock();
+            state.troubled = outcome.is_err();
+            if let Err(error) = outcome {
+                tracing::warn!(%error, "the background work of the storage failed; it will be tried again");
+                self.changed.notify_all();
+                if !state.ended {
+                    drop(self.changed.wait_timeout(state, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner));
+                }
+            } else if !state.ended && !self.has_work(&state) {
+                drop(self.wait(state));
+            }
+        }
+    }
+
+    fn has_work(&self, state: &State) -> bool {
+        state.next.is_none()
+            || state.trimmed
+            || state.since_checkpoint >= self.options.file_bytes
+            || self.wants_compaction()
+    }
+
+    fn wants_compaction(&self) -> bool {
+        self.journal_bytes() >= self.options.journal_bytes / 2 && self.has_closed_journal()
+    }
+
+    fn has_closed_journal(&self) -> bool {
+        self.shelf.all().iter().any(|(_, about)| about.kind == FileKind::Journal && about.closed && !about.adopted)
+    }
+
+    /// One round of background work.
+    pub(in crate::disk) fn tend(&self) -> io::Result<()> {
+        // A full disk does not keep the compactor from giving room back.
+        let prepared = self.prepare();
+        let (due, trimmed) = {
+            let mut state = self.lock();
+            let trimmed = std::mem::take(&mut state.trimmed);
+            (state.since_checkpoint >= self.options.file_bytes, trimmed)
+        };
+        // What is dead goes first: the compactor may need its room. And the compactor takes a checkpoint of its own.
+        let sorts = self.wants_compaction();
+        if (trimmed && self.has_dead() || due && !sorts)
+            && let Err(error) = self.checkpoint(false)
+        {
+            // Room is still to be given back.
+            self.lock().trimmed |= trimmed;
+            return Err(error);
+        }
+        let sorted = if sorts { self.compact() } else { Ok(()) };
+        prepared.or_else(|_| self.prepare()).and(sorted)
+    }
+
+    /// Has the next journal file ready.
+    fn prepare(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.next.is_some() || state.ended {
+            self.core.queue.accept();
+            return Ok(());
+        }
+        let made = self.make_file(&mut state, self.options.file_bytes);
+        let outcome = match made {
+            Ok(next) => {
+                state.next = Some(next);
+                self.core.queue.accept();
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        drop(state);
+        self.changed.notify_all();
+        outcome
+    }
+
+    fn has_dead(&self) -> bool {
+        let used = self.used_files();
+        self.shelf.all().iter().any(|(number, about)| about.closed && !used.contains(number))
+    }
+
+    fn used_files(&self) -> BTreeSet<u64> {
+        self.core.logs().iter().flat_map(|log| log.files()).collect()
+    }
+
+    /// Makes all that was applied the beginning of the next recovery, and gives back files that nothing refers to.
+    pub(in crate::disk) fn checkpoint(&self, clean: bool) -> io::Result<()> {
+        self.wanted.store(true, Ordering::Release);
+        let mut state = self.lock();
+        self.wanted.store(false, Ordering::Release);
+        let synced = self.settle(&mut state);
+        let taken = synced.and_then(|()| self.take(&mut state, clean));
+        drop(state);
+        self.changed.notify_all();
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                if self.poisoned().is_none() {
+                    self.poison("the journal could not be synced", again(&error));
+                }
+                return Err(error);
+            }
+        };
+        if let Err(error) = self.save(&taken) {
+            // It is still due.
+            self.lock().since_checkpoint += taken.since;
+            return Err(error);
+        }
+        self.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
+        self.counts.checkpoint_bytes.fetch_add(taken.bytes.len() as u64, Ordering::Relaxed);
+        let mut state = self.lock();
+        for (number, about) in taken.dead {
+            self.shelf.drop_file(number);
+            let name = shelf::name(number, about.kind);
+            let reusable = about.kind == FileKind::Journal && state.spare.len() < MOST_SPARE && !clean;
+            if reusable && self.is_of_usual_size(&name) {
+                state.spare.push(name);
+            } else {
+                self.shelf.files.remove(&name)?;
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    pub(super) fn is_of_usual_size(&self, name: &str) -> bool {
+        self.shelf
+            .files
+            .open(name, false)
+            .and_then(|file| file.size())
+            .is_ok_and(|size| size == self.options.file_bytes)
+    }
+
+    /// Has all that was applied durable, or never again: a sync that failed may seem to succeed when it is asked anew.
+    fn settle(&self, state: &mut State) -> io::Result<()> {
+        if let Some(error) = self.core.queue.ended().filter(|error| error.kind() == ErrorKind::Poisoned) {
+            return Err(io::Error::other(error));
+        }
+        state.journal.sync().inspect_err(|error| {
+            if !is_planted("checkpoint-syncs-again") {
+                let message = format!("the journal could not be synced: {error}: open the storage anew");
+                self.core.poison(&Error::new(ErrorKind::Poisoned, message));
+            }
+        })
+    }
+
+    /// The state between two groups.
+    fn take(&self, state: &mut State, clean: bool) -> io::Result<Taken> {
+        let saved: Vec<_> = self.core.logs().iter().map(|log| log.saved()).collect();
+        let used: BTreeSet<u64> = saved.iter().flat_map(|log| &log.extents).map(|extent| extent.file).collect();
+        let (alive, dead): (Vec<_>, Vec<_>) =
+            self.shelf.all().into_iter().partition(|(number, about)| !about.closed || used.contains(number));
+        let files = alive.into_iter().map(|(number, about)| FileEntry {
+            number,
+            kind: about.kind,
+            bytes: about.bytes,
+            closed: about.closed,
+            adopted: about.adopted,
+        });
+        let checkpoint = Checkpoint {
+            storage: state.journal.storage,
+            incarnation: state.journal.incarnation,
+            clean,
+            next_chunk: state.journal.next_chunk,
+            next_file: state.next_file,
+            files: files.collect(),
+            logs: saved,
+        };
+        let since = std::mem::take(&mut state.since_checkpoint);
+        let number = state.next_checkpoint;
+        state.next_checkpoint += 1;
+        Ok(Taken { number, bytes: checkpoint.encode(), since, dead })
+    }
+
+    /// Writes a checkpoint in place of the one before.
+    fn save(&self, taken: &Taken) -> io::Result<()> {
+        checkpoints::save(&*self.shelf.files, &checkpoint_name(taken.number), &taken.bytes)?;
+        checkpoints::remove_older(&*self.shelf.files, taken.number)
+    }
+
+    /// The number of a new file that is no journal.
+    pub(in crate::disk) fn new_number(&self) -> u64 {
+        let mut state = self.lock();
+        state.next_file += 1;
+        state.next_file - 1
+    }
+
+    /// Tells the background to end.
+    pub(in crate::disk) fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+}

@@ -1,0 +1,35 @@
+//! What durable backends share: everything but the medium.
+//!
+//! A backend writes *chunks*: one for each group commit, holding what was pending of all partitions. A chunk
+//! is appended to a journal file or put as an object; it reads the same wherever it lies.
+//!
+//! ```text
+//! appends ─► Queue (groups) ─► writer of the backend ─► Chunk on the medium ─► Partition (index, bounds) ─► readers
+//! ```
+
+pub(crate) mod chunk;
+mod cold;
+mod core;
+mod extent;
+mod handle;
+mod index;
+mod key;
+mod log;
+mod medium;
+pub(crate) mod over_log;
+mod queue;
+mod tail;
+#[cfg(test)]
+mod testing;
+
+pub(crate) use self::core::{Core, Limits};
+pub(crate) use chunk::{
+    Entry, HEADER_BYTES, Header, Items, Run, decode_directory, encode, find_later, item_bytes, item_head,
+};
+pub(crate) use extent::Extent;
+pub(crate) use handle::{Reader, Writer};
+pub(crate) use index::Index;
+pub(crate) use key::{Key, Space};
+pub(crate) use log::{Applied, Log, Saved, Stretches};
+pub(crate) use medium::Medium;
+pub(crate) use queue::{Group, Op, Part, Work};

@@ -1,0 +1,106 @@
+//! Brokers that clients of one process share by the place where they are.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use ottla_broker_core::config::BrokerConfig;
+use ottla_broker_core::env::Env;
+use ottla_broker_core::planted::is_planted;
+use tokio::sync::watch;
+
+use super::error::Error;
+use crate::cluster::embedded::Owner;
+
+/// How long a newcomer waits for the broker before it to let go of the place. Far more than a last checkpoint takes.
+const LEAVES_WITHIN: Duration = Duration::from_secs(30);
+
+/// What two clients of one broker must agree on.
+pub(super) trait Options: Clone {
+    /// The first difference from what is wanted, in words.
+    fn difference(&self, wanted: &Self) -> Option<String>;
+}
+
+/// The places where there is a broker. Each has a lock of its own that is held while it starts, so that of
+/// two connects at once one waits for the other's broker, and other places do not.
+#[derive(Debug)]
+pub(super) struct Places<K, O>(Mutex<BTreeMap<K, Arc<Slot<O>>>>);
+
+#[derive(Debug)]
+struct Slot<O>(tokio::sync::Mutex<Option<Instance<O>>>);
+
+#[derive(Debug)]
+struct Instance<O> {
+    owner: Weak<Owner>,
+    options: O,
+    /// Its sender is dropped when the place is free again.
+    hold: watch::Receiver<()>,
+}
+
+impl<O> Instance<O> {
+    fn is_over(&self) -> bool {
+        self.owner.strong_count() == 0 && self.hold.has_changed().is_err()
+    }
+}
+
+impl<K: Ord, O: Options> Places<K, O> {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// A share of the broker at `place`, which lives as long as a client of it does. Where there is none `start`
+    /// makes one; it drops what it is given when the place is free again.
+    pub(super) async fn share<F>(
+        &self,
+        place: K,
+        options: O,
+        url: &str,
+        env: &Env,
+        start: impl FnOnce(watch::Sender<()>) -> F,
+    ) -> Result<Arc<Owner>, Error>
+    where
+        F: Future<Output = Result<Owner, Error>>,
+    {
+        let slot = self.slot(place);
+        let mut instance = slot.0.lock().await;
+        if let Some(before) = instance.as_mut() {
+            if let Some(owner) = before.owner.upgrade().filter(|owner| !owner.0.is_closed()) {
+                return match before.options.difference(&options) {
+                    None => Ok(owner),
+                    Some(difference) => Err(Error::OtherOptions { url: url.to_owned(), difference }),
+                };
+            }
+            // Nothing is ever sent: this ends when the sender is dropped. If it never is, `start` says what is wrong.
+            if !is_planted("newcomer-does-not-wait") {
+                let _ = env.timeout(LEAVES_WITHIN, before.hold.changed()).await;
+            }
+        }
+        let (holder, hold) = watch::channel(());
+        // Before it starts: if this future is dropped in the midst, the next one waits for what became of it.
+        let starting = instance.insert(Instance { owner: Weak::new(), options, hold });
+        let owner = Arc::new(start(holder).await?);
+        starting.owner = Arc::downgrade(&owner);
+        Ok(owner)
+    }
+
+    fn slot(&self, place: K) -> Arc<Slot<O>> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Places come and go (one for each test, perhaps): what nobody has or waits for is forgotten.
+        places.retain(|_, slot| {
+            Arc::strong_count(slot) > 1
+                || slot.0.try_lock().is_ok_and(|instance| instance.as_ref().is_some_and(|found| !found.is_over()))
+        });
+        Arc::clone(places.entry(place).or_insert_with(|| Arc::new(Slot(tokio::sync::Mutex::new(None)))))
+    }
+}
+
+impl Options for BrokerConfig {
+    fn difference(&self, wanted: &Self) -> Option<String> {
+        let names = self.entries().keys().chain(wanted.entries().keys());
+        let differs = names.into_iter().find(|name| self.entries().get(*name) != wanted.entries().get(*name))?;
+        let shown = |config: &Self| {
+            config.entries().get(differs).map_or_else(|| "not set".to_owned(), |value| format!("`{value}`"))
+        };
+        Some(format!("`{differs}` is {} there and {} here", shown(self), shown(wanted)))
+    }
+}
