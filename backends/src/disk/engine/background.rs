@@ -6,7 +6,6 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ottla_broker_core::log::{Error, ErrorKind};
 use ottla_broker_core::planted::is_planted;
 
 use super::{Engine, MOST_SPARE, State, again};
@@ -120,19 +119,10 @@ impl Engine {
         self.wanted.store(true, Ordering::Release);
         let mut state = self.lock();
         self.wanted.store(false, Ordering::Release);
-        let synced = self.settle(&mut state);
-        let taken = synced.and_then(|()| self.take(&mut state, clean));
+        let taken = self.settle(&mut state).map(|()| self.take(&mut state, clean));
         drop(state);
         self.changed.notify_all();
-        let taken = match taken {
-            Ok(taken) => taken,
-            Err(error) => {
-                if self.poisoned().is_none() {
-                    self.poison("the journal could not be synced", again(&error));
-                }
-                return Err(error);
-            }
-        };
+        let taken = taken?;
         if let Err(error) = self.save(&taken) {
             // It is still due.
             self.lock().since_checkpoint += taken.since;
@@ -166,19 +156,18 @@ impl Engine {
 
     /// Has all that was applied durable, or never again: a sync that failed may seem to succeed when it is asked anew.
     fn settle(&self, state: &mut State) -> io::Result<()> {
-        if let Some(error) = self.core.queue.ended().filter(|error| error.kind() == ErrorKind::Poisoned) {
+        if let Some(error) = self.poisoned() {
             return Err(io::Error::other(error));
         }
         state.journal.sync().inspect_err(|error| {
             if !is_planted("checkpoint-syncs-again") {
-                let message = format!("the journal could not be synced: {error}: open the storage anew");
-                self.core.poison(&Error::new(ErrorKind::Poisoned, message));
+                self.poison("the journal could not be synced", again(error));
             }
         })
     }
 
     /// The state between two groups.
-    fn take(&self, state: &mut State, clean: bool) -> io::Result<Taken> {
+    fn take(&self, state: &mut State, clean: bool) -> Taken {
         let saved: Vec<_> = self.core.logs().iter().map(|log| log.saved()).collect();
         let used: BTreeSet<u64> = saved.iter().flat_map(|log| &log.extents).map(|extent| extent.file).collect();
         let (alive, dead): (Vec<_>, Vec<_>) =
@@ -202,7 +191,7 @@ impl Engine {
         let since = std::mem::take(&mut state.since_checkpoint);
         let number = state.next_checkpoint;
         state.next_checkpoint += 1;
-        Ok(Taken { number, bytes: checkpoint.encode(), since, dead })
+        Taken { number, bytes: checkpoint.encode(), since, dead }
     }
 
     /// Writes a checkpoint in place of the one before.
