@@ -20,6 +20,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -36,6 +37,11 @@ fn main() {
         cases.is_empty() || cases.iter().any(|word| *word == case)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    if let [case, directory] = &words[..]
+        && case == "fill"
+    {
+        return runtime.block_on(fill(Path::new(directory)));
+    }
     println!("{rounds} rounds after one to warm up: medians (least–greatest). Acks=all, idempotent, embedded.\n");
     if chosen("produce") {
         for (level, size, records) in [
@@ -305,10 +311,27 @@ async fn cold(rounds: usize) {
     println!("  {ours} B/s of {raw} B/s: {}\n", ours.over(&raw));
 }
 
-/// 5 GiB, opened after a clean end and after none.
+/// 5 GiB, opened after the process that wrote them was killed, and after a clean end.
 async fn restart() {
     let place = directory();
-    let (client, backend) = open(place.path(), options(Level::Os)).await;
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    let mut child = child.arg("fill").arg(place.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut told = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut told).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for how in ["after `kill -9`", "after a clean end"] {
+        let start = Instant::now();
+        let (client, backend) = open(place.path(), options(Level::Os)).await;
+        println!("restart with 5 GiB {how}: {:.2} s; {} MiB resident", start.elapsed().as_secs_f64(), resident() >> 20);
+        client.close(Duration::from_secs(60)).await.unwrap();
+        drop(backend);
+    }
+}
+
+/// Writes 5 GiB, says so, and waits to be killed.
+async fn fill(directory: &Path) {
+    let (client, _backend) = open(directory, options(Level::Os)).await;
     client.admin().create_topic(NewTopic::new("big").partitions(16)).await.unwrap();
     let producer = client.producer().build().await.unwrap();
     let value = Bytes::from(vec![7_u8; 4096]);
@@ -317,15 +340,8 @@ async fn restart() {
         drop(producer.enqueue(record).await.unwrap());
     }
     producer.flush().await.unwrap();
-    // As after `kill -9`: nothing was closed.
-    std::mem::forget(client);
-    drop(backend);
-    for how in ["without a clean end", "after a clean end"] {
-        let start = Instant::now();
-        let (client, _backend) = open(place.path(), options(Level::Os)).await;
-        println!("restart with 5 GiB {how}: {:.2} s; {} MiB resident", start.elapsed().as_secs_f64(), resident() >> 20);
-        client.close(Duration::from_secs(60)).await.unwrap();
-    }
+    println!("done");
+    std::future::pending::<()>().await;
 }
 
 /// Bytes of memory that this process has; 0 where `/proc` does not tell.
