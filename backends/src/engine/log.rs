@@ -407,6 +407,10 @@ impl Log {
                     state.base = base;
                     (state.kept.start, state.kept.end) = (at, at);
                     state.rewrites += 1;
+                    // Submitted here, it has set this already, and trims may have come since; replayed, it has not.
+                    if state.resets == 0 {
+                        state.trimming = at;
+                    }
                     state.resets = state.resets.saturating_sub(1);
                     if state.resets == 0 {
                         (state.bounds.start, state.bounds.durable_end) = (at, at);
