@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `memory` (default) | `memory` | everything in this process's memory, for tests, caches and simulations |
 //! | `disk` | `disk` | a directory of the local disk, durable by default |
+//! | `object-store` | `bucket` | a bucket of an object store: S3, Google Cloud, Azure, and what speaks their protocols |
 //! | `decorators` | `decorators` | storage that fails, is slow or counts, around any other, for tests |
 //!
 //! A service names a backend by its URL and does not depend on this crate. A program that runs a broker
@@ -31,13 +32,15 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(feature = "object-store")]
+pub mod bucket;
 #[cfg(feature = "decorators")]
 pub mod decorators;
 #[cfg(feature = "disk")]
 pub mod disk;
-#[cfg(feature = "disk")]
+#[cfg(any(feature = "disk", feature = "object-store"))]
 mod engine;
 #[cfg(feature = "memory")]
 pub mod memory;
-#[cfg(any(feature = "disk", feature = "memory"))]
+#[cfg(any(feature = "disk", feature = "memory", feature = "object-store"))]
 mod room;

@@ -7,6 +7,7 @@
 //! appends ─► Queue (groups) ─► writer of the backend ─► Chunk on the medium ─► Partition (index, bounds) ─► readers
 //! ```
 
+mod checkpoint;
 pub(crate) mod chunk;
 mod cold;
 mod core;
@@ -17,14 +18,18 @@ mod key;
 mod log;
 mod medium;
 pub(crate) mod over_log;
+mod plan;
 mod queue;
+mod sorter;
+mod storage;
 mod tail;
 #[cfg(test)]
 mod testing;
 
 pub(crate) use self::core::{Core, Limits};
+pub(crate) use checkpoint::{Checkpoint, FileEntry, FileKind};
 pub(crate) use chunk::{
-    Entry, HEADER_BYTES, Header, Items, Run, decode_directory, encode, find_later, item_bytes, item_head,
+    Entry, HEADER_BYTES, Header, Items, Run, decode_chunk, decode_directory, encode, find_later, item_bytes, item_head,
 };
 pub(crate) use extent::Extent;
 pub(crate) use handle::{Reader, Writer};
@@ -32,4 +37,6 @@ pub(crate) use index::Index;
 pub(crate) use key::{Key, Space};
 pub(crate) use log::{Applied, Log, Saved, Stretches};
 pub(crate) use medium::Medium;
-pub(crate) use queue::{Group, Op, Part, Work};
+pub(crate) use plan::{Composed, Plan, extent};
+pub(crate) use queue::{Group, Op, Part, Waiting, Work};
+pub(crate) use sorter::{Moving, Sorter};

@@ -59,6 +59,18 @@ pub(crate) enum Work {
     End,
 }
 
+/// What a queue holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Nothing,
+    /// One group, to which more may be added.
+    Gathering,
+    /// A group that takes nothing more, and others behind it.
+    Full,
+    /// Nothing, for ever.
+    Ended,
+}
+
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -136,9 +148,23 @@ impl Queue {
         drop(state);
         if first {
             self.work.notify_one();
+        }
+        if !gathers {
+            // A task also wants to know that a group is full.
             self.notify.notify_one();
         }
         Ok(ticket)
+    }
+
+    /// What waits, without taking it.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let state = self.lock();
+        match state.groups.len() {
+            0 if state.ended.is_some() => Waiting::Ended,
+            0 => Waiting::Nothing,
+            1 => Waiting::Gathering,
+            _ => Waiting::Full,
+        }
     }
 
     /// The next work, without waiting.

@@ -3,6 +3,7 @@
 use ottla_broker_core::record::{Reader, Truncated};
 use uuid::Uuid;
 
+use crate::engine::FileKind;
 use crate::engine::chunk::Bad;
 
 /// The bytes of a file before its contents: a page, so that contents are aligned as the medium likes it.
@@ -12,15 +13,6 @@ const MAGIC: [u8; 4] = *b"OTLG";
 const VERSION: u16 = 1;
 const CHECKED_BYTES: usize = FILE_HEADER_BYTES - 4;
 const WHAT: &str = "a file's header";
-
-/// What a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileKind {
-    /// Chunks, as they were written.
-    Journal,
-    /// Items of logs.
-    Segment,
-}
 
 /// What the header of a file says. The layout is drawn in the [module](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,24 +28,6 @@ pub(crate) struct FileHeader {
     pub(crate) first_chunk: u64,
     /// Chunks with a number below this were durable when it was written.
     pub(crate) durable: u64,
-}
-
-impl FileKind {
-    /// As it is written.
-    pub(super) const fn code(self) -> u8 {
-        match self {
-            Self::Journal => 1,
-            Self::Segment => 2,
-        }
-    }
-
-    pub(super) const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Journal),
-            2 => Some(Self::Segment),
-            _ => None,
-        }
-    }
 }
 
 impl FileHeader {

@@ -144,13 +144,11 @@
 //! An extent is a piece of a log: batches that lie next to each other in one file, of 64 KiB at most or one batch. Where
 //! a truncation cut it, `next` lies before the end of its last batches, which are no part of the log any more.
 
-mod checkpoint;
 mod file_header;
 mod name;
 #[cfg(test)]
 mod tests;
-mod varint;
 
-pub(crate) use checkpoint::{Checkpoint, FileEntry};
-pub(crate) use file_header::{FILE_HEADER_BYTES, FileHeader, FileKind};
+pub(crate) use crate::engine::{Checkpoint, FileEntry, FileKind};
+pub(crate) use file_header::{FILE_HEADER_BYTES, FileHeader};
 pub(crate) use name::{LOCK_NAME, Name, checkpoint_name, journal_name, segment_name, temporary_name};

@@ -10,6 +10,7 @@ mod item;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub(crate) use bad::Bad;
 pub(crate) use directory::{decode_directory, encode};
@@ -17,3 +18,4 @@ pub(crate) use entry::{Entry, Run, key_bytes, read_key};
 pub(crate) use header::{HEADER_BYTES, Header};
 pub(crate) use item::{Items, item_bytes, item_head};
 pub(crate) use scan::find_later;
+pub(crate) use whole::decode_chunk;

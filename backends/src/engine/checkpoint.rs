@@ -1,5 +1,7 @@
 //! The index at some chunk, so that a restart reads only the journal after it.
 
+mod varint;
+
 use bytes::Bytes;
 use ottla_broker_core::log::TrimBase;
 use ottla_broker_core::planted::is_planted;
@@ -7,12 +9,11 @@ use ottla_broker_core::record::{Reader, Truncated};
 use ottla_broker_core::{LeaderEpoch, Offset};
 use uuid::Uuid;
 
-use super::file_header::FileKind;
-use super::varint::{
+use self::varint::{
     put, put_delta, put_delta_unsigned, put_unsigned, take, take_count, take_delta, take_delta_unsigned, take_unsigned,
 };
-use crate::engine::chunk::{Bad, key_bytes, read_key};
-use crate::engine::{Extent, Saved};
+use super::chunk::{Bad, key_bytes, read_key};
+use super::{Extent, Saved};
 
 const MAGIC: [u8; 4] = *b"OTCK";
 const VERSION: u16 = 1;
@@ -40,6 +41,33 @@ pub(crate) struct Checkpoint {
     pub(crate) next_file: u64,
     pub(crate) files: Vec<FileEntry>,
     pub(crate) logs: Vec<Saved>,
+}
+
+/// What a file (or object) holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    /// Chunks, as they were written.
+    Journal,
+    /// Items of logs.
+    Segment,
+}
+
+impl FileKind {
+    /// As it is written.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Journal => 1,
+            Self::Segment => 2,
+        }
+    }
+
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Journal),
+            2 => Some(Self::Segment),
+            _ => None,
+        }
+    }
 }
 
 /// One file of the storage.

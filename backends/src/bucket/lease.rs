@@ -1,0 +1,61 @@
+//! Saying that the owner lives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use object_store::path::Path;
+use ottla_broker_core::env::Env;
+use ottla_broker_core::log::Error;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::marks;
+use super::store::{Purpose, Store};
+
+/// Our own lease.
+#[derive(Clone, Debug)]
+pub(super) struct Lease(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<Store>,
+    path: Path,
+    id: Uuid,
+    beat: AtomicU64,
+    ended: watch::Sender<bool>,
+}
+
+impl Lease {
+    pub(super) fn new(store: Arc<Store>, path: Path, id: Uuid) -> Self {
+        Self(Arc::new(Inner { store, path, id, beat: AtomicU64::new(0), ended: watch::Sender::new(false) }))
+    }
+
+    /// Renews it until [`end`](Self::end).
+    pub(super) async fn renew_all(self, env: Env, every: Duration) {
+        let mut ended = self.0.ended.subscribe();
+        while !*ended.borrow() {
+            // Nothing depends on it but that others are not let in for a while: the next one may succeed.
+            if let Err(error) = self.write(false).await {
+                tracing::warn!(%error, "the lease could not be renewed");
+            }
+            tokio::select! {
+                biased;
+                _ = ended.wait_for(|ended| *ended) => {}
+                () = env.sleep(every) => {}
+            }
+        }
+    }
+
+    /// Renews it once.
+    pub(super) async fn write(&self, released: bool) -> Result<(), Error> {
+        let beat = self.0.beat.fetch_add(1, Ordering::Relaxed) + 1;
+        let body = marks::Lease { id: self.0.id, beat, released }.encode();
+        self.0.store.overwrite(Purpose::Ownership, &self.0.path, body).await
+    }
+
+    /// It is renewed no more.
+    pub(super) fn end(&self) {
+        self.0.ended.send_replace(true);
+    }
+}

@@ -1,0 +1,163 @@
+//! The storage as a broker sees it, and its tasks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use object_store::ObjectStore;
+use ottla_broker_core::PartitionId;
+use ottla_broker_core::env::{Env, Task};
+use ottla_broker_core::log::{
+    Durability, Error, ErrorKind, LogStorage, OpenPartition, PartitionLog, PartitionReader,
+};
+use tokio::sync::watch;
+
+use super::engine::Engine;
+use super::keys::Keys;
+use super::lease::Lease;
+use super::options::BucketOptions;
+use super::recover::recover;
+use super::shelf::Shelf;
+use super::store::{BucketStats, Store};
+use super::takeover::{self, Refused, Taken};
+use crate::engine::{Core, Key, Limits, Space};
+
+/// Partitions' logs under one prefix of a bucket.
+///
+/// Three tasks work for it, whatever the number of partitions: one writes, one compacts, takes checkpoints and deletes,
+/// one renews the lease. They end with [`LogStorage::close`], or by themselves when this is dropped, as far as the
+/// runtime lets them.
+#[derive(Debug)]
+pub struct BucketStorage {
+    pub(super) core: Arc<Core>,
+    engine: Arc<Engine>,
+    tasks: Mutex<Vec<Task>>,
+    /// How it ended, once it has.
+    outcome: watch::Receiver<Option<Result<(), Error>>>,
+    dropped: AtomicBool,
+}
+
+impl BucketStorage {
+    pub(super) async fn open(
+        inner: Arc<dyn ObjectStore>,
+        prefix: &str,
+        options: BucketOptions,
+        env: &Env,
+    ) -> Result<Self, Refused> {
+        let store = Arc::new(Store::new(inner, env.clone(), options.request_timeout, options.give_up_after));
+        let keys = Keys::new(prefix);
+        let taken = takeover::take(&store, &keys, env, &options, env.uuid()).await?;
+        let lease = Lease::new(Arc::clone(&store), keys.lease(taken.incarnation), taken.claim.id);
+        // From here on others are to wait: reading what is there may take long.
+        lease.write(false).await?;
+        let renewal = env.spawn("ottla-bucket-lease", lease.clone().renew_all(env.clone(), options.renew_every));
+        match Self::start(store, keys, options, env, taken, lease.clone()).await {
+            Ok(mut storage) => {
+                storage.tasks.get_mut().unwrap_or_else(PoisonError::into_inner).push(renewal);
+                Ok(storage)
+            }
+            Err(error) => {
+                lease.end();
+                // Nobody has to wait for one who did not begin.
+                if let Err(error) = lease.write(true).await {
+                    tracing::warn!(%error, "the lease could not be given back");
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn start(
+        store: Arc<Store>,
+        keys: Keys,
+        options: BucketOptions,
+        env: &Env,
+        taken: Taken,
+        lease: Lease,
+    ) -> Result<Self, Error> {
+        let inherited = takeover::inherit(&store, &keys, &taken).await?;
+        let shelf = Arc::new(Shelf::new(Arc::clone(&store), keys));
+        let limits = Limits {
+            group_bytes: options.group_bytes,
+            pending_bytes: options.pending_bytes,
+            tail_bytes: options.tail_bytes,
+        };
+        let core = Arc::new(Core::new(Durability::ObjectStore, limits, Arc::clone(&shelf) as _));
+        recover(&store, &shelf.keys, &core, &shelf, &inherited).await?;
+        let Taken { incarnation, claim, older } = taken;
+        let engine = Engine::new(Arc::clone(&core), shelf, env.clone(), options, incarnation, claim, lease);
+        let engine = Arc::new(engine);
+        engine.begin(&inherited.checkpoints).await?;
+        let (told, outcome) = watch::channel(None);
+        let writer = env.spawn("ottla-bucket-writer", Arc::clone(&engine).write_all());
+        let keeping = Arc::clone(&engine).keep_all(older);
+        let keeper = env.spawn("ottla-bucket-keeper", async move {
+            let outcome = keeping.await;
+            told.send_replace(Some(outcome));
+        });
+        let tasks = Mutex::new(vec![writer, keeper]);
+        Ok(Self { core, engine, tasks, outcome, dropped: AtomicBool::new(false) })
+    }
+
+    /// What it has asked of the bucket since it was opened.
+    #[must_use]
+    pub fn stats(&self) -> BucketStats {
+        self.engine.shelf.store.counts.get(self.core.tail.used())
+    }
+
+    /// The number of this opening among all of this prefix.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.engine.incarnation
+    }
+
+    /// Ends as a process that is killed: nothing is written, deleted or given back any more.
+    #[cfg(test)]
+    pub(super) fn kill(&self) {
+        self.dropped.store(true, Ordering::Release);
+        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            task.abort();
+        }
+        self.core.poison(&Core::closed());
+    }
+}
+
+#[async_trait]
+impl LogStorage for BucketStorage {
+    fn durability(&self) -> Durability {
+        self.core.durability
+    }
+
+    async fn open_many(&self, partitions: &[OpenPartition]) -> Vec<Result<Arc<dyn PartitionLog>, Error>> {
+        self.core.open_many(partitions).await
+    }
+
+    async fn open_reader(&self, id: PartitionId) -> Result<Arc<dyn PartitionReader>, Error> {
+        self.core.open_reader(id)
+    }
+
+    async fn list(&self) -> Result<Vec<PartitionId>, Error> {
+        self.core.list()
+    }
+
+    async fn remove(&self, ids: &[PartitionId]) -> Result<(), Error> {
+        self.core.remove_keys(ids.iter().map(|id| Key { space: Space::Records, id: *id })).await
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.core.end(Core::closed());
+        let mut outcome = self.outcome.clone();
+        let ended = outcome.wait_for(Option::is_some).await;
+        let killed = || Error::new(ErrorKind::Closed, "the tasks of the storage ended before it was closed");
+        ended.map_or_else(|_| Err(killed()), |outcome| outcome.clone().unwrap_or_else(|| Err(killed())))
+    }
+}
+
+impl Drop for BucketStorage {
+    fn drop(&mut self) {
+        if !self.dropped.load(Ordering::Acquire) {
+            // The tasks write what waits, take a last checkpoint and give the lease back.
+            self.core.end(Core::closed());
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Requests to the bucket: each has a time-out, is made again when it failed, and is counted.
+//!
+//! A PUT whose answer was lost may have taken effect, or may yet. So a conditional PUT is repeated as it is, to the same
+//! name, and never given up for another; that something is there already may be our own doing, which only a look at it
+//! tells.
+
+mod counts;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, PutMode, PutOptions, PutPayload};
+use ottla_broker_core::env::{Env, Moment};
+use ottla_broker_core::log::{Error, ErrorKind};
+use ottla_broker_core::planted::is_planted;
+
+pub(super) use counts::{Counts, Purpose};
+pub use counts::{BucketStats, Requests};
+
+/// The first pause before a request is made again; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How much of an object is read to see whose it is.
+const HEAD_BYTES: u64 = 256;
+/// Objects that one request deletes, and names on one page of a list.
+const PAGE: usize = 1000;
+
+/// What became of an object that was to be created.
+#[derive(Debug)]
+pub(super) enum Created {
+    Ours,
+    /// Somebody else's is there; this is how it begins.
+    Theirs(Bytes),
+}
+
+/// An object in a list.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub(super) path: Path,
+    pub(super) bytes: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Store {
+    inner: Arc<dyn ObjectStore>,
+    env: Env,
+    timeout: Duration,
+    give_up_after: Duration,
+    pub(super) counts: Counts,
+}
+
+/// Why a request did not succeed.
+enum Failure {
+    /// Another attempt may.
+    Transient(Box<dyn std::error::Error + Send + Sync>),
+    /// It is there already, or was a moment ago.
+    Exists,
+    NotFound(object_store::Error),
+    Permanent(object_store::Error),
+}
+
+impl From<object_store::Error> for Failure {
+    fn from(error: object_store::Error) -> Self {
+        use object_store::Error as E;
+        match error {
+            E::AlreadyExists { .. } | E::Precondition { .. } => Self::Exists,
+            E::NotFound { .. } => Self::NotFound(error),
+            E::InvalidPath { .. }
+            | E::NotSupported { .. }
+            | E::NotImplemented { .. }
+            | E::PermissionDenied { .. }
+            | E::Unauthenticated { .. }
+            | E::UnknownConfigurationKey { .. } => Self::Permanent(error),
+            other => Self::Transient(Box::new(other)),
+        }
+    }
+}
+
+/// When attempts of one request are made.
+struct Attempts<'a> {
+    store: &'a Store,
+    what: String,
+    deadline: Moment,
+    pause: Duration,
+}
+
+impl Attempts<'_> {
+    /// Waits before the next one; the error says that there is none.
+    async fn again(&mut self, why: &(dyn std::error::Error + Send + Sync)) -> Result<(), Error> {
+        let Store { env, counts, .. } = self.store;
+        // Between a half and the whole: many that failed at once shall not come back at once.
+        let half = self.pause / 2;
+        let jitter = env.random_below(u64::try_from(half.as_micros()).unwrap_or(u64::MAX) + 1);
+        let pause = half + Duration::from_micros(jitter);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        if env.now() + pause >= self.deadline {
+            let message = format!("{} did not succeed within {:?}: {why}", self.what, self.store.give_up_after);
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        tracing::debug!(what = %self.what, %why, "a request to the bucket failed; it is made again");
+        counts.retries.fetch_add(1, Ordering::Relaxed);
+        env.sleep(pause).await;
+        Ok(())
+    }
+
+    fn fail(&self, error: object_store::Error) -> Error {
+        Error::new(ErrorKind::Unavailable, format!("{} failed", self.what)).with_source(error)
+    }
+}
+
+impl Store {
+    pub(super) fn new(inner: Arc<dyn ObjectStore>, env: Env, timeout: Duration, give_up_after: Duration) -> Self {
+        Self { inner, env, timeout, give_up_after, counts: Counts::default() }
+    }
+
+    fn attempts(&self, what: String) -> Attempts<'_> {
+        Attempts { store: self, what, deadline: self.env.now() + self.give_up_after, pause: FIRST_PAUSE }
+    }
+
+    /// One attempt.
+    async fn attempt<T>(
+        &self,
+        request: impl Future<Output = object_store::Result<T>> + Send,
+    ) -> Result<T, Failure> {
+        match self.env.timeout(self.timeout, request).await {
+            Ok(answer) => answer.map_err(Failure::from),
+            Err(elapsed) => Err(Failure::Transient(Box::new(elapsed))),
+        }
+    }
+
+    async fn put(&self, path: &Path, payload: PutPayload, mode: PutMode) -> Result<(), Failure> {
+        let options = PutOptions { mode, ..PutOptions::default() };
+        self.attempt(self.inner.put_opts(path, payload, options)).await.map(drop)
+    }
+
+    /// Creates an object, unless there is one of that name. `is_ours` tells ours by how it begins.
+    ///
+    /// # Errors
+    /// `Unavailable`: whether it was written, or will be, is unknown.
+    pub(super) async fn create(
+        &self,
+        purpose: Purpose,
+        path: &Path,
+        payload: PutPayload,
+        is_ours: impl Fn(&[u8]) -> bool + Send,
+    ) -> Result<Created, Error> {
+        let mut attempts = self.attempts(format!("PUT of {path}"));
+        loop {
+            self.counts.request(purpose, payload.content_length() as u64);
+            match self.put(path, payload.clone(), PutMode::Create).await {
+                Ok(()) => return Ok(Created::Ours),
+                Err(Failure::Exists) => {
+                    if is_planted("bucket-exists-is-a-rival") {
+                        return Ok(Created::Theirs(Bytes::new()));
+                    }
+                    self.counts.read_back.fetch_add(1, Ordering::Relaxed);
+                    match self.get_range(Purpose::Recovery, path, 0..HEAD_BYTES).await? {
+                        Some(head) if is_ours(&head) => return Ok(Created::Ours),
+                        Some(head) => return Ok(Created::Theirs(head)),
+                        // A conflict, and nothing came of it: the same again.
+                        None => attempts.again(&Conflict).await?,
+                    }
+                }
+                Err(Failure::Transient(error)) => attempts.again(&*error).await?,
+                Err(Failure::NotFound(error) | Failure::Permanent(error)) => return Err(attempts.fail(error)),
+            }
+        }
+    }
+
+    /// Writes an object in place of whatever is there.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(super) async fn overwrite(&self, purpose: Purpose, path: &Path, body: Bytes) -> Result<(), Error> {
+        let mut attempts = self.attempts(format!("PUT of {path}"));
+        loop {
+            self.counts.request(purpose, body.len() as u64);
+            match self.put(path, body.clone().into(), PutMode::Overwrite).await {
+                Ok(()) => return Ok(()),
+                Err(Failure::Transient(error)) => attempts.again(&*error).await?,
+                Err(Failure::Exists) => attempts.again(&Conflict).await?,
+                Err(Failure::NotFound(error) | Failure::Permanent(error)) => return Err(attempts.fail(error)),
+            }
+        }
+    }
+
+    /// The whole object; `None` if there is none.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(super) async fn get(&self, purpose: Purpose, path: &Path) -> Result<Option<Bytes>, Error> {
+        self.read(purpose, path, None).await
+    }
+
+    /// Some of an object's bytes, fewer where it ends before; `None` if there is no such object, or it ends before the
+    /// first of them.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(super) async fn get_range(
+        &self,
+        purpose: Purpose,
+        path: &Path,
+        range: std::ops::Range<u64>,
+    ) -> Result<Option<Bytes>, Error> {
+        self.read(purpose, path, Some(GetRange::Bounded(range))).await
+    }
+
+    async fn read(&self, purpose: Purpose, path: &Path, range: Option<GetRange>) -> Result<Option<Bytes>, Error> {
+        let mut attempts = self.attempts(format!("GET of {path}"));
+        loop {
+            self.counts.request(purpose, 0);
+            let options = GetOptions { range: range.clone(), ..GetOptions::default() };
+            let request = async { self.inner.get_opts(path, options).await?.bytes().await };
+            match self.attempt(request).await {
+                Ok(bytes) => {
+                    self.counts.received(purpose, bytes.len() as u64);
+                    return Ok(Some(bytes));
+                }
+                Err(Failure::NotFound(_)) => return Ok(None),
+                Err(Failure::Transient(error)) => attempts.again(&*error).await?,
+                Err(Failure::Exists) => attempts.again(&Conflict).await?,
+                Err(Failure::Permanent(error)) => return Err(attempts.fail(error)),
+            }
+        }
+    }
+
+    /// All objects under `prefix` whose names come after `after`, in the order of their names.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(super) async fn list(&self, prefix: &Path, after: Option<&Path>) -> Result<Vec<Listed>, Error> {
+        let mut attempts = self.attempts(format!("LIST of {prefix}"));
+        loop {
+            self.counts.request(Purpose::List, 0);
+            let stream = match after {
+                Some(after) => self.inner.list_with_offset(Some(prefix), after),
+                None => self.inner.list(Some(prefix)),
+            };
+            let all = stream.map_ok(|object| Listed { path: object.location, bytes: object.size });
+            match self.attempt(all.try_collect::<Vec<_>>()).await {
+                Ok(mut all) => {
+                    for _ in 0..all.len() / PAGE {
+                        self.counts.request(Purpose::List, 0);
+                    }
+                    // Some stores do not sort.
+                    all.sort_unstable_by(|one, other| one.path.as_ref().cmp(other.path.as_ref()));
+                    return Ok(all);
+                }
+                Err(Failure::NotFound(_)) => return Ok(Vec::new()),
+                Err(Failure::Transient(error)) => attempts.again(&*error).await?,
+                Err(Failure::Exists) => attempts.again(&Conflict).await?,
+                Err(Failure::Permanent(error)) => return Err(attempts.fail(error)),
+            }
+        }
+    }
+
+    /// Deletes objects, whether or not they are there.
+    ///
+    /// # Errors
+    /// `Unavailable`: some may be gone.
+    pub(super) async fn delete(&self, paths: &[Path]) -> Result<(), Error> {
+        for page in paths.chunks(PAGE) {
+            let mut attempts = self.attempts(format!("DELETE of {} objects", page.len()));
+            loop {
+                self.counts.request(Purpose::Delete, 0);
+                let paths = futures::stream::iter(page.to_vec()).map(Ok).boxed();
+                let gone = self.inner.delete_stream(paths).map(|deleted| match deleted {
+                    Err(object_store::Error::NotFound { .. }) | Ok(_) => Ok(()),
+                    Err(error) => Err(error),
+                });
+                match self.attempt(gone.try_collect::<Vec<()>>()).await {
+                    Ok(_) | Err(Failure::NotFound(_)) => break,
+                    Err(Failure::Transient(error)) => attempts.again(&*error).await?,
+                    Err(Failure::Exists) => attempts.again(&Conflict).await?,
+                    Err(Failure::Permanent(error)) => return Err(attempts.fail(error)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The store refused because of another request, and it is not known which.
+#[derive(Debug, thiserror::Error)]
+#[error("the store reported a conflict")]
+struct Conflict;

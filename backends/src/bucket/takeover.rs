@@ -1,0 +1,258 @@
+//! Taking a prefix, so that nobody else can write to it any more.
+//!
+//! ```text
+//! newest claim ─► does its owner live? ─► create the next claim ─► end the journals of all before (tombstones)
+//!                 (watch its lease)       (one of many wins)        ─► read what they acknowledged
+//! ```
+//!
+//! An incarnation is the number of a claim. It writes its journal under names of its own, numbered without a gap, and
+//! acknowledges in that order. Whoever creates a tombstone at the first number that is free ends that journal: the
+//! owner cannot write that number any more, and so acknowledges nothing from there on, whatever else of it lands.
+//! A lease spares a live owner from being robbed by mistake; nothing that must be right depends on it.
+
+use bytes::Bytes;
+use ottla_broker_core::env::Env;
+use ottla_broker_core::log::{Error, ErrorKind};
+use ottla_broker_core::planted::is_planted;
+use uuid::Uuid;
+
+use super::keys::{Keys, MOST_INCARNATIONS, MOST_NUMBERS, Name, file_number};
+use super::marks::{Claim, Lease, Tombstone};
+use super::options::BucketOptions;
+use super::store::{Created, Purpose, Store};
+use crate::engine::{Checkpoint, FileKind};
+
+/// How often a lease is looked at while a newcomer waits for it to change, within the time after which it is stale.
+const LOOKS: u32 = 5;
+/// No mark is larger.
+const MARK_BYTES: u64 = 128;
+
+/// Why a prefix was not taken.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// This one has it.
+    InUse(String),
+    Error(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// A prefix that is ours.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) incarnation: u64,
+    pub(super) claim: Claim,
+    /// Leases and claims of others before, which mean nothing any more.
+    pub(super) older: Vec<u64>,
+}
+
+/// What the incarnations before left.
+#[derive(Debug)]
+pub(super) struct Inherited {
+    /// The newest checkpoint; `None` in a new storage.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// Names of all checkpoints.
+    pub(super) checkpoints: Vec<(u64, u64)>,
+    /// The journal after the checkpoint, in its order: file numbers.
+    pub(super) journal: Vec<u64>,
+}
+
+/// Takes the prefix.
+pub(super) async fn take(
+    store: &Store,
+    keys: &Keys,
+    env: &Env,
+    options: &BucketOptions,
+    storage: Uuid,
+) -> Result<Taken, Refused> {
+    let claims = claims(store, keys).await?;
+    let newest = claims.last().copied();
+    let storage = match newest {
+        Some(newest) => {
+            let body = store.get(Purpose::Recovery, &keys.claim(newest)).await?;
+            match body.as_deref().map(Claim::parse) {
+                Some(Ok(claim)) => {
+                    if !options.take_over {
+                        wait_until_stale(store, keys, env, options, newest, &claim).await?;
+                    }
+                    claim.storage
+                }
+                Some(Err(bad)) => {
+                    return Err(corrupt(format!("`{}` cannot be used: {bad}", keys.claim(newest))).into());
+                }
+                // Somebody newer removed it just now.
+                None => return Err(Refused::InUse("another opened it at this moment".to_owned())),
+            }
+        }
+        None => storage,
+    };
+    let incarnation = newest.unwrap_or(0) + 1;
+    if incarnation > MOST_INCARNATIONS {
+        return Err(corrupt(format!("{} was opened too often: copy it to another prefix", keys.prefix())).into());
+    }
+    let claim = Claim { id: env.uuid(), storage, owner: options.owner.clone() };
+    let path = keys.claim(incarnation);
+    let created = store.create(Purpose::Ownership, &path, claim.encode().into(), |head| claim.begins(head)).await?;
+    if let Created::Theirs(head) = created {
+        let owner = Claim::parse(&head).map_or_else(|bad| bad.to_string(), |claim| claim.owner);
+        return Err(Refused::InUse(owner));
+    }
+    // A claim that was removed since we looked could be made again, by one who slept meanwhile.
+    let now = self::claims(store, keys).await?;
+    if now.last().is_some_and(|newest| *newest > incarnation) {
+        store.delete(&[path]).await?;
+        return Err(Refused::InUse("another opened it at this moment".to_owned()));
+    }
+    Ok(Taken { incarnation, claim, older: claims })
+}
+
+/// Incarnations with a claim, in order.
+async fn claims(store: &Store, keys: &Keys) -> Result<Vec<u64>, Error> {
+    let listed = store.list(&keys.claims(), None).await?;
+    Ok(listed
+        .iter()
+        .filter_map(|object| match keys.parse(&object.path) {
+            Some(Name::Claim(incarnation)) => Some(incarnation),
+            _ => None,
+        })
+        .collect())
+}
+
+/// Returns once the owner has ended, or has not been heard of for long enough by our own clock.
+async fn wait_until_stale(
+    store: &Store,
+    keys: &Keys,
+    env: &Env,
+    options: &BucketOptions,
+    incarnation: u64,
+    claim: &Claim,
+) -> Result<(), Refused> {
+    let path = keys.lease(incarnation);
+    let begun = env.now();
+    let mut first: Option<Option<Bytes>> = None;
+    loop {
+        let seen = store.get(Purpose::Ownership, &path).await?;
+        let released = seen.as_deref().and_then(|body| Lease::parse(body).ok()).is_some_and(|lease| lease.released);
+        if released {
+            return Ok(());
+        }
+        match &first {
+            None => first = Some(seen),
+            Some(first) if *first != seen => return Err(Refused::InUse(claim.owner.clone())),
+            Some(_) => {}
+        }
+        if env.now().since(begun) >= options.stale_after {
+            tracing::warn!(owner = %claim.owner, "the owner has not been heard of: its prefix is taken over");
+            return Ok(());
+        }
+        env.sleep(options.stale_after / LOOKS).await;
+    }
+}
+
+/// Ends the journals of all incarnations before `taken`, and says what they left.
+pub(super) async fn inherit(store: &Store, keys: &Keys, taken: &Taken) -> Result<Inherited, Error> {
+    let tombstone = Tombstone { id: taken.claim.id, by: taken.incarnation };
+    let mut checkpoints = list_checkpoints(store, keys).await?;
+    loop {
+        let newest = checkpoints.last().copied();
+        let checkpoint = match newest {
+            Some((incarnation, number)) => {
+                let path = keys.checkpoint(incarnation, number);
+                match store.get(Purpose::Recovery, &path).await? {
+                    Some(bytes) => {
+                        let decoded = Checkpoint::decode(&bytes);
+                        Some(decoded.map_err(|bad| corrupt(format!("`{path}` cannot be used: {bad}")))?)
+                    }
+                    // A newer one took its place.
+                    None => {
+                        checkpoints = list_checkpoints(store, keys).await?;
+                        continue;
+                    }
+                }
+            }
+            None => None,
+        };
+        let base = newest.map_or(0, |(incarnation, _)| incarnation);
+        let journal = match &checkpoint {
+            Some(checkpoint) => end_journal(store, keys, base, checkpoint.next_chunk, &tombstone).await?,
+            None => Vec::new(),
+        };
+        // Those who took the prefix and have no checkpoint yet have written nothing, and shall not begin.
+        let mut began = false;
+        for incarnation in base + 1..taken.incarnation {
+            if !is_planted("bucket-silent-claim-not-fenced") {
+                began |= !end_journal(store, keys, incarnation, 1, &tombstone).await?.is_empty();
+            }
+        }
+        // An owner who lived until now may have taken a checkpoint meanwhile, and removed what it replaces: then what
+        // seemed to be the end of its journal was not.
+        let now = list_checkpoints(store, keys).await?;
+        if now.last() == newest.as_ref() || is_planted("bucket-checkpoint-not-looked-at-again") {
+            if began {
+                let prefix = keys.prefix();
+                return Err(corrupt(format!("there is a journal under `{prefix}` and no checkpoint that it follows")));
+            }
+            return Ok(Inherited { checkpoint, checkpoints: now, journal });
+        }
+        checkpoints = now;
+    }
+}
+
+/// All checkpoints in order.
+async fn list_checkpoints(store: &Store, keys: &Keys) -> Result<Vec<(u64, u64)>, Error> {
+    let listed = store.list(&keys.checkpoints(), None).await?;
+    let mut found: Vec<_> = listed
+        .iter()
+        .filter_map(|object| match keys.parse(&object.path) {
+            Some(Name::Checkpoint(incarnation, number)) => Some((incarnation, number)),
+            _ => None,
+        })
+        .collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Has a tombstone behind the journal of `incarnation`; says what there is of it from chunk `from` on.
+async fn end_journal(
+    store: &Store,
+    keys: &Keys,
+    incarnation: u64,
+    from: u64,
+    tombstone: &Tombstone,
+) -> Result<Vec<u64>, Error> {
+    let file = |number| file_number(FileKind::Journal, incarnation, number);
+    let listed = store.list(&keys.journal(incarnation), Some(&keys.file(file(from.saturating_sub(1))))).await?;
+    let mut next = from;
+    for object in &listed {
+        if keys.parse(&object.path) != Some(Name::File(file(next))) {
+            break;
+        }
+        // A tombstone is small, and so is hardly anything else.
+        if object.bytes <= MARK_BYTES
+            && let Some(head) = store.get_range(Purpose::Recovery, &object.path, 0..MARK_BYTES).await?
+            && Tombstone::is_one(&head)
+            && !is_planted("bucket-reads-behind-tombstone")
+        {
+            return Ok((from..next).map(file).collect());
+        }
+        next += 1;
+    }
+    while next <= MOST_NUMBERS {
+        let path = keys.file(file(next));
+        let body = tombstone.encode();
+        match store.create(Purpose::Ownership, &path, body.into(), |head| tombstone.begins(head)).await? {
+            Created::Ours => break,
+            Created::Theirs(head) if Tombstone::is_one(&head) => break,
+            Created::Theirs(_) => next += 1,
+        }
+    }
+    Ok((from..next).map(file).collect())
+}
+
+pub(super) fn corrupt(message: String) -> Error {
+    Error::new(ErrorKind::Corrupt, message)
+}
