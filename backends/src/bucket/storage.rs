@@ -47,7 +47,7 @@ impl BucketStorage {
         let taken = takeover::take(&store, &keys, env, &options, env.uuid()).await?;
         let lease = Lease::new(Arc::clone(&store), keys.lease(taken.incarnation), taken.claim.id);
         // From here on others are to wait: reading what is there may take long.
-        lease.write(false).await?;
+        lease.renew().await?;
         let renewal = env.spawn("ottla-bucket-lease", lease.clone().renew_all(env.clone(), options.renew_every));
         match Self::start(store, keys, options, env, taken, lease.clone()).await {
             Ok(mut storage) => {
@@ -55,11 +55,8 @@ impl BucketStorage {
                 Ok(storage)
             }
             Err(error) => {
-                lease.end();
                 // Nobody has to wait for one who did not begin.
-                if let Err(error) = lease.write(true).await {
-                    tracing::warn!(%error, "the lease could not be given back");
-                }
+                lease.release().await;
                 Err(error.into())
             }
         }

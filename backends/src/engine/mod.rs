@@ -37,6 +37,6 @@ pub(crate) use index::Index;
 pub(crate) use key::{Key, Space};
 pub(crate) use log::{Applied, Log, Saved, Stretches};
 pub(crate) use medium::Medium;
-pub(crate) use plan::{Composed, Plan, extent};
+pub(crate) use plan::{Composed, Plan};
 pub(crate) use queue::{Group, Op, Part, Waiting, Work};
 pub(crate) use sorter::{Moving, Sorter};

@@ -114,11 +114,10 @@ impl Engine {
                 }
             }
         };
-        self.lease.end();
-        if trouble.is_none_or(|error| error.kind() != ErrorKind::Fenced)
-            && let Err(error) = self.lease.write(true).await
-        {
-            tracing::warn!(%error, "the lease could not be given back: the next opening waits until it is stale");
+        if trouble.is_none_or(|error| error.kind() != ErrorKind::Fenced) {
+            self.lease.release().await;
+        } else {
+            self.lease.end();
         }
         self.core.end(Core::closed());
         self.core.tail.clear();
