@@ -18,7 +18,7 @@ use ottla_broker_core::planted::is_planted;
 use super::counts::Counts;
 use super::files::File;
 use super::format::{FileKind, journal_name};
-use super::journal::{Current, Journal, Plan};
+use super::journal::{Current, Journal, Plan, least_room};
 use super::options::{DiskOptions, Level};
 use super::shelf::{About, Shelf};
 use crate::engine::{Applied, Core, Group, Work};
@@ -92,9 +92,16 @@ impl Engine {
     }
 
     /// Begins a new time: a checkpoint of what was recovered, and files to write. `unused` are files of journals that
-    /// nothing refers to.
-    pub(super) fn begin(&self, unused: Vec<String>) -> io::Result<()> {
-        self.checkpoint(false)?;
+    /// nothing refers to. On a disk without room for a whole file it begins with a small one, which takes what gives
+    /// room back.
+    pub(super) fn begin(&self, mut unused: Vec<String>) -> io::Result<()> {
+        while let Err(error) = self.checkpoint(false) {
+            // Recovery looked at them and found nothing: their room is worth more than they are.
+            match unused.pop() {
+                Some(name) if is_full(&error) => super::checkpoints::remove(&*self.shelf.files, &name)?,
+                _ => return Err(error),
+            }
+        }
         for name in unused {
             let spare = self.lock().spare.len() < MOST_SPARE && self.is_of_usual_size(&name);
             if spare {
@@ -104,7 +111,13 @@ impl Engine {
             }
         }
         let mut state = self.lock();
-        let first = self.make_file(&mut state, self.options.file_bytes)?;
+        let first = match self.make_file(&mut state, self.options.file_bytes) {
+            Err(error) if is_full(&error) && !is_planted("full-disk-keeps-shut") => {
+                let least = least_room(state.journal.reserve);
+                self.make_file(&mut state, least)?
+            }
+            made => made?,
+        };
         state.journal.current = Some(first);
         Ok(())
     }
@@ -322,6 +335,10 @@ impl Engine {
         self.shelf.add(number, about, Some(Arc::clone(&file)));
         Ok(Current { number, file, position: 0, room })
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::StorageFull
 }
 
 fn full(error: &io::Error) -> Error {

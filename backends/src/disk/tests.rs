@@ -6,6 +6,7 @@ mod damage;
 pub(crate) mod driven;
 mod failed_sync;
 mod failures;
+mod full;
 mod kill;
 mod subject;
 mod versions;
