@@ -7,6 +7,7 @@
 //! ```
 
 mod background;
+mod make;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +17,7 @@ use ottla_broker_core::log::{Error, ErrorKind};
 use ottla_broker_core::planted::is_planted;
 
 use super::counts::Counts;
-use super::files::File;
-use super::format::{FileKind, journal_name};
+use super::format::FileKind;
 use super::journal::{Current, Journal, Plan, least_room};
 use super::options::{DiskOptions, Level};
 use super::shelf::{About, Shelf};
@@ -44,6 +44,8 @@ pub(super) struct State {
     journal: Journal,
     /// The next journal file, ready to be written.
     next: Option<Current>,
+    /// The background makes it, and does not hold the lock meanwhile.
+    making: bool,
     next_file: u64,
     next_checkpoint: u64,
     /// Names of journal files that nothing refers to.
@@ -71,6 +73,7 @@ impl Engine {
         let state = State {
             journal,
             next: None,
+            making: false,
             next_file,
             next_checkpoint,
             spare: Vec::new(),
@@ -142,6 +145,12 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn since_checkpoint(&self) -> u64 {
         self.lock().since_checkpoint
+    }
+
+    /// Whether somebody holds the journal.
+    #[cfg(test)]
+    pub(super) fn is_locked(&self) -> bool {
+        self.state.try_lock().is_err()
     }
 
     /// The id of the storage.
@@ -275,6 +284,9 @@ impl Engine {
         }
         let room = plan.room(state.journal.reserve);
         let large = room > self.options.file_bytes;
+        while waits && state.making && !large {
+            state = self.wait(state);
+        }
         let next = match if large { None } else { state.next.take() } {
             Some(next) => Ok(next),
             None => self.make_file(&mut state, room.max(self.options.file_bytes)),
@@ -283,8 +295,7 @@ impl Engine {
             Ok(next) => {
                 // Files are written in the order of their numbers: what was made ahead has a number that is too low now.
                 if large && let Some(ahead) = state.next.take() {
-                    self.shelf.drop_file(ahead.number);
-                    state.spare.push(journal_name(ahead.number));
+                    self.put_aside(&mut state, &ahead);
                 }
                 if let Some(last) = state.journal.current.replace(next) {
                     self.shelf.update(last.number, |about| about.closed = true);
@@ -309,31 +320,6 @@ impl Engine {
     pub(super) fn space(&self, about: &About) -> u64 {
         let whole = about.kind == FileKind::Journal && about.closed && !is_planted("allocated-not-counted");
         if whole { about.bytes.max(self.options.file_bytes) } else { about.bytes }
-    }
-
-    /// A journal file to write, old or new.
-    pub(super) fn make_file(&self, state: &mut State, room: u64) -> io::Result<Current> {
-        // If it fails half-way there may be a file of that name: the number is not used again.
-        let number = state.next_file;
-        state.next_file += 1;
-        let name = journal_name(number);
-        let files = &self.shelf.files;
-        let spare = if room == self.options.file_bytes { state.spare.pop() } else { None };
-        let file: Arc<dyn File> = match spare {
-            Some(spare) => {
-                files.rename(&spare, &name)?;
-                files.open(&name, true)?
-            }
-            None => files.create(&name, room)?,
-        };
-        if let Err(error) = files.sync_names() {
-            // It is as if it had never been; whoever comes next makes another.
-            state.spare.extend((room == self.options.file_bytes).then_some(name));
-            return Err(error);
-        }
-        let about = About { kind: FileKind::Journal, bytes: 0, closed: false, adopted: false };
-        self.shelf.add(number, about, Some(Arc::clone(&file)));
-        Ok(Current { number, file, position: 0, room })
     }
 }
 

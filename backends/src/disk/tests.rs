@@ -8,6 +8,7 @@ mod failed_sync;
 mod failures;
 mod full;
 mod kill;
+mod making;
 mod subject;
 mod versions;
 
