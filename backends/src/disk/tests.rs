@@ -9,6 +9,7 @@ mod failures;
 mod full;
 mod kill;
 mod making;
+mod many;
 mod subject;
 mod versions;
 
