@@ -261,7 +261,7 @@ impl Engine {
         error
     }
 
-    fn poisoned(&self) -> Option<Error> {
+    pub(super) fn poisoned(&self) -> Option<Error> {
         self.core.queue.ended().filter(|error| error.kind() == ErrorKind::Poisoned)
     }
 

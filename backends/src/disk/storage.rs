@@ -133,6 +133,13 @@ impl DiskStorage {
         }
     }
 
+    /// What failed, once a write or a sync has: nothing more is acknowledged until the directory is opened anew, which
+    /// can be done when this is closed or dropped.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<Error> {
+        self.engine.poisoned()
+    }
+
     /// Does on the calling thread what the threads would do; says whether anything was written.
     #[cfg(test)]
     pub(super) fn drive(&self) -> bool {

@@ -66,7 +66,9 @@ fn after_a_failed_sync_nothing_is_acknowledged_until_it_is_opened_anew() {
     let mut bench = Bench::new(Level::Fsync);
     bench.append(100).unwrap();
     bench.files.fail(Fault::next(Call::Sync, Failure::Io));
+    assert!(bench.storage.poisoned().is_none());
     assert_eq!(bench.append(100), Err(ErrorKind::Poisoned));
+    assert_eq!(bench.storage.poisoned().unwrap().kind(), ErrorKind::Poisoned);
     // The next sync would succeed, and say nothing of what the first one lost.
     assert_eq!(bench.append(100), Err(ErrorKind::Poisoned));
     assert_eq!(run(&bench.storage, bench.storage.close()).unwrap_err().kind(), ErrorKind::Poisoned);
