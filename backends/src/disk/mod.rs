@@ -80,7 +80,7 @@
 //! | what | how much | set by |
 //! |---|---|---|
 //! | threads | 2, and 2 more once something is read from disk | |
-//! | file handles | 256 for reading at most, 2 for writing, 2 for the directory; while it opens, one for each journal file since the checkpoint | |
+//! | file handles | 256 for reading at most, 2 for writing, 2 for the directory | |
 //! | memory: newest batches | 64 MiB | [`tail_bytes`](DiskOptions::tail_bytes) |
 //! | memory: waiting to be written | 32 MiB | [`pending_bytes`](DiskOptions::pending_bytes) |
 //! | memory: index | 48 bytes for each 64 KiB of a sorted log; for each log and chunk in the journal | |

@@ -90,9 +90,13 @@ impl DiskStorage {
         // From here on the journal of before is history: what of it was cut short cannot come back.
         let begun = engine.begin(found.unused);
         begun.map_err(|error| {
-            let kind =
-                if error.kind() == std::io::ErrorKind::StorageFull { ErrorKind::Full } else { ErrorKind::Unavailable };
-            Error::new(kind, "the first checkpoint could not be written").with_source(error)
+            let (kind, message) = if error.kind() == std::io::ErrorKind::StorageFull {
+                let message = "the disk is full: nothing of the log was changed; give room back and open it anew";
+                (ErrorKind::Full, format!("{message} ({error})"))
+            } else {
+                (ErrorKind::Unavailable, "the first checkpoint could not be written".to_owned())
+            };
+            Error::new(kind, message).with_source(error)
         })?;
         let engine = Arc::new(engine);
         let mut threads = Threads { lock, ..Threads::default() };
@@ -127,6 +131,13 @@ impl DiskStorage {
             read_bytes: self.engine.shelf.read_bytes.load(Ordering::Relaxed),
             tail_bytes: self.core.tail.used(),
         }
+    }
+
+    /// What failed, once a write or a sync has: nothing more is acknowledged until the directory is opened anew, which
+    /// can be done when this is closed or dropped.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<Error> {
+        self.engine.poisoned()
     }
 
     /// Does on the calling thread what the threads would do; says whether anything was written.

@@ -3,16 +3,16 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use ottla_backends::disk::{DiskBackend, DiskOptions, Level, OpenError};
+use ottla_backends::disk::{DiskBackend, DiskOptions, DiskStorage, Level, OpenError};
 use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{self, ErrorKind};
 use ottla_broker_core::planted::is_planted;
 
 use super::error::Error;
-use super::shared::{Options, Places};
+use super::shared::{Beneath, Options, Places, Started};
 use super::url::Url;
 use crate::cluster::embedded::Owner;
 use crate::config::{self, Section};
@@ -38,9 +38,21 @@ pub(super) async fn open(
     let wanted = (config.clone(), options);
     let start = |hold| async move {
         let backend = DiskBackend::open_held(&place, options, env, hold).await.map_err(failed)?;
-        super::start(backend.backend(), config, env, &url.shown).await
+        let beneath = Box::new(Directory(Arc::downgrade(backend.logs())));
+        let owner = super::start(backend.backend(), config, env, &url.shown).await?;
+        Ok(Started { owner, beneath })
     };
     OPEN.share(directory, wanted, &url.shown, env, start).await
+}
+
+/// The storage in a directory; whoever asks does not keep it open.
+#[derive(Debug)]
+struct Directory(Weak<DiskStorage>);
+
+impl Beneath for Directory {
+    fn poisoned(&self) -> Option<log::Error> {
+        self.0.upgrade().and_then(|storage| storage.poisoned())
+    }
 }
 
 fn refused(url: &Url, error: OpenError) -> Error {

@@ -82,6 +82,18 @@ pub enum Error {
         /// Which directory, and which process has it as far as that is known.
         reason: String,
     },
+    /// A write or a sync of the storage failed, and clients of this process still have it: it takes nothing more until
+    /// it is opened anew, and nobody can open it while they do. What was acknowledged is there.
+    #[error(
+        "cannot open `{url}`: its storage was poisoned ({source}); \
+             close all clients of it in this process, then connect anew"
+    )]
+    Poisoned {
+        /// The URL.
+        url: String,
+        /// What failed.
+        source: log::Error,
+    },
     /// The directory cannot be made, read or written.
     #[error("cannot open `{url}`: {} cannot be used: {source}", .directory.display())]
     Directory {
@@ -115,7 +127,7 @@ impl Error {
     /// Whether to connect again may succeed: whoever has the directory may be about to end.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
-        matches!(self, Self::InUse { .. })
+        matches!(self, Self::InUse { .. } | Self::Poisoned { .. })
     }
 }
 

@@ -23,6 +23,7 @@ mod consumers;
 mod errors;
 mod groups;
 mod lifecycle;
+mod poisoned_disk;
 mod records;
 mod settings;
 mod shared_disk;
