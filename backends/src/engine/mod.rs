@@ -26,6 +26,7 @@ pub(crate) use self::core::{Core, Limits};
 pub(crate) use chunk::{
     Entry, HEADER_BYTES, Header, Items, Run, decode_directory, encode, find_later, item_bytes, item_head,
 };
+pub(crate) use cold::{ColdLimits, Piece, Stretch};
 pub(crate) use extent::Extent;
 pub(crate) use handle::{Reader, Writer};
 pub(crate) use index::Index;
