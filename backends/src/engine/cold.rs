@@ -18,8 +18,8 @@ use super::extent::Extent;
 use super::log::{Found, Log, Place};
 
 pub(crate) use self::piece::{Piece, Stretch};
-pub(crate) use self::pieces::{ColdLimits, Pieces};
 use self::pieces::Share;
+pub(crate) use self::pieces::{ColdLimits, Pieces};
 
 impl Log {
     /// See [`PartitionReader::read`](ottla_broker_core::log::PartitionReader::read).
@@ -37,8 +37,8 @@ impl Log {
         let mut stream: Option<Option<Stream>> = None;
         loop {
             core.check_readable()?;
-            let (batches, bound) = match self.find(from, until, max_bytes.saturating_sub(size))? {
-                Found::Here(batches) => (batches, until),
+            let (batches, bound, asked) = match self.find(from, until, max_bytes.saturating_sub(size))? {
+                Found::Here(batches) => (batches, until, None),
                 Found::There { extents, until: bound } => {
                     let shares = core.cold.get(&self.key, &extents);
                     if stream.is_none() {
@@ -48,7 +48,7 @@ impl Log {
                         }
                     }
                     match self.gather(core, &shares, &extents).await? {
-                        Ok(batches) => (batches, bound),
+                        Ok(batches) => (batches, bound, Some((shares, extents))),
                         // Moved, and perhaps written over: the index says where it is now. If it says the same, it is damage.
                         Err(error) if damage.as_ref().is_some_and(|(before, _)| *before == extents) => {
                             return Err(error);
@@ -70,6 +70,9 @@ impl Log {
                 }
                 (size, from) = (total, batch.next_offset());
                 found.push(batch);
+            }
+            if let Some((shares, extents)) = asked {
+                core.cold.done(&shares, &extents, from);
             }
             if is_full || bound >= until {
                 break;
@@ -173,13 +176,13 @@ impl Log {
                 }
             };
             for extent in run {
+                if is_planted("cold-read-evicts-tail") {
+                    core.tail.take(extent.bytes as usize);
+                }
                 if let Err(what) = piece.take(&self.key, extent, &mut batches) {
                     core.cold.forget(share);
                     return Ok(Err(self.corrupt(extent, &what)));
                 }
-            }
-            if let Some(last) = run.last() {
-                core.cold.done(share, last);
             }
         }
         Ok(Ok(batches))

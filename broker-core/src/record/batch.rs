@@ -96,6 +96,12 @@ impl Batch {
         Ok(self)
     }
 
+    /// Whether [`verify_crc`](Batch::verify_crc) has nothing to do: the CRC was computed or checked in this process.
+    #[must_use]
+    pub const fn is_checked(&self) -> bool {
+        self.sealed
+    }
+
     /// Assigns the batch its place in the log. Copies nothing, and leaves the CRC as it is.
     ///
     /// `base_offset` MUST leave room for the batch's offsets below [`Offset::MAX`].

@@ -133,8 +133,10 @@ mod tests {
     #[test]
     fn the_table_is_read() {
         assert_eq!(options("").unwrap(), DiskOptions::default());
-        let small =
-            options("durability = 'os'\njournal_bytes = 16777216\ntail_bytes = 0\ncold_bytes = 1048576\ngroup_bytes = 65536").unwrap();
+        let small = options(
+            "durability = 'os'\njournal_bytes = 16777216\ntail_bytes = 0\ncold_bytes = 1048576\ngroup_bytes = 65536",
+        )
+        .unwrap();
         let expected = DiskOptions {
             level: Level::Os,
             journal_bytes: 16 << 20,

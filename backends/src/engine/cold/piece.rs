@@ -16,7 +16,7 @@ pub(crate) struct Stretch {
     parts: Vec<Part>,
 }
 
-/// Items that lie next to each other.
+/// The items of an extent.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     position: u64,
@@ -66,12 +66,9 @@ impl Stretch {
             && extent.position >= end
             && extent.position - end <= most_gap
             && Part::of(extent).end() - self.position() <= most_bytes as u64;
-        match self.parts.last_mut().filter(|_| joins) {
-            Some(last) if extent.position == end && last.bytes.checked_add(extent.bytes).is_some() => {
-                last.bytes += extent.bytes;
-            }
-            Some(_) => self.parts.push(Part::of(extent)),
-            None => {}
+        if joins {
+            // Each a part of its own: what is damaged in one is none of the others' business.
+            self.parts.push(Part::of(extent));
         }
         joins
     }
@@ -102,7 +99,7 @@ impl Stretch {
         self.key == *key && self.file == extent.file && part.is_some_and(|part| part.covers(extent))
     }
 
-    /// Whether this extent is the end of it.
+    /// Whether a log's extent is the end of it.
     pub(super) fn ends_with(&self, extent: &Extent) -> bool {
         self.file == extent.file && self.end() == Part::of(extent).end()
     }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use ottla_broker_core::Offset;
 use ottla_broker_core::log::Error;
 use ottla_broker_core::planted::is_planted;
 
@@ -145,13 +146,20 @@ impl Pieces {
         async move { Ok(medium.read(stretch).await?.map(Arc::new)) }.boxed().shared()
     }
 
-    /// A reader is through with a flight up to `last`: is it the end of it, nobody may want it any more.
-    pub(super) fn done(&self, share: &Share, last: &Extent) {
+    /// A reader got these, and is through with what ends at or before `to`: what nobody has come to goes after it.
+    pub(super) fn done(&self, shares: &[Share], extents: &[Extent], to: Offset) {
         let mut state = self.lock();
-        if state.by_place.get(&share.place).is_some_and(|entry| entry.stretch.ends_with(last)) {
-            state.rank(share.place, false);
-            state.shrink(&self.limits);
+        let mut at = 0;
+        for share in shares {
+            at += share.extents;
+            let last = at.checked_sub(1).and_then(|last| extents.get(last)).filter(|last| last.next <= to);
+            let is_through =
+                |last: &Extent| state.by_place.get(&share.place).is_some_and(|entry| entry.stretch.ends_with(last));
+            if last.is_some_and(is_through) {
+                state.rank(share.place, false);
+            }
         }
+        state.shrink(&self.limits);
     }
 
     /// What a flight brought is of no use: the next who wants it reads anew.

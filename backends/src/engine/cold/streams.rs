@@ -43,6 +43,14 @@ impl Streams {
         let mut stream = stream.unwrap_or(Stream { key: *key, next, ahead: next, left: 0, seen_at: 0 });
         stream.next = next;
         stream.seen_at = self.clock;
+        // Readers that go side by side are one: what is read ahead of one is there for all.
+        if let Some(other) = self.known.iter_mut().find(|other| other.next == next && other.key == *key) {
+            if stream.ahead > other.ahead {
+                *other = stream;
+            }
+            other.seen_at = self.clock;
+            return;
+        }
         if self.known.len() >= MOST {
             let oldest = self.known.iter().enumerate().min_by_key(|(_, stream)| stream.seen_at).map(|(at, _)| at);
             if let Some(at) = oldest {
