@@ -100,11 +100,14 @@ impl Log {
             return;
         }
         let here = extents.last().map_or(stream.next, |last| last.next);
-        let next = self.beyond(stream.ahead.max(here), window - stream.left);
-        if let Some(last) = next.last() {
-            stream.left += bytes(&next);
+        // Some more than is wanted: the last piece is to be a whole one, too.
+        let wanted = window - stream.left;
+        let next = self.beyond(stream.ahead.max(here), wanted.saturating_add(limits.piece));
+        let begun = core.cold.get_some(&self.key, &next, wanted).iter().map(|share| share.extents).sum();
+        let begun = next.get(..begun).unwrap_or(&next);
+        if let Some(last) = begun.last() {
+            stream.left += bytes(begun);
             stream.ahead = last.next;
-            drop(core.cold.get(&self.key, &next));
         }
     }
 

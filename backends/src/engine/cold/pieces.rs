@@ -101,11 +101,17 @@ impl Pieces {
     /// Sees to it that all of a log's `extents` are read or on their way; says which flight brings which of them, in
     /// their order.
     pub(super) fn get(&self, key: &Key, extents: &[Extent]) -> Vec<Share> {
+        self.get_some(key, extents, usize::MAX)
+    }
+
+    /// [`get`](Self::get) that stops after the piece with which there are `bytes`.
+    pub(super) fn get_some(&self, key: &Key, extents: &[Extent], bytes: usize) -> Vec<Share> {
         let mut shares = Vec::new();
         let mut begun = Vec::new();
+        let mut size = 0_usize;
         let mut state = self.lock();
         let mut rest = extents;
-        while let Some((first, others)) = rest.split_first() {
+        while let Some((first, others)) = rest.split_first().filter(|_| size < bytes) {
             let (place, extents) = match state.find(key, first) {
                 Some((place, entry)) => {
                     (place, 1 + others.iter().take_while(|extent| entry.stretch.covers(key, extent)).count())
@@ -128,6 +134,7 @@ impl Pieces {
                 }
             };
             if let Some(entry) = state.by_place.get(&place) {
+                size = size.saturating_add(entry.stretch.bytes());
                 shares.push(Share { flight: entry.flight.clone(), extents, place });
             }
             rest = rest.get(extents..).unwrap_or_default();
