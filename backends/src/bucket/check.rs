@@ -110,10 +110,10 @@ impl fmt::Display for Report {
 pub async fn check(store: Arc<dyn ObjectStore>, prefix: &str, env: &Env) -> Result<Report, OpenError> {
     let BucketOptions { request_timeout, give_up_after, .. } = BucketOptions::default();
     let store = Arc::new(Store::new(store, env.clone(), request_timeout, give_up_after));
-    look(store, &Keys::new(prefix)).await.map_err(|source| OpenError::Log { prefix: prefix.to_owned(), source })
+    look(store, &Keys::new(prefix), env).await.map_err(|source| OpenError::Log { prefix: prefix.to_owned(), source })
 }
 
-async fn look(store: Arc<Store>, keys: &Keys) -> Result<Report, Error> {
+async fn look(store: Arc<Store>, keys: &Keys, env: &Env) -> Result<Report, Error> {
     let mut report = Report::default();
     let mut reached: BTreeSet<Name> = BTreeSet::new();
     if let Some(newest) = claims(&store, keys).await?.last().copied() {
@@ -142,8 +142,8 @@ async fn look(store: Arc<Store>, keys: &Keys) -> Result<Report, Error> {
         );
         (inherited.checkpoint, inherited.journal) = (Some(checkpoint), journal);
     }
-    let shelf = Arc::new(Shelf::new(Arc::clone(&store), keys.clone()));
-    let limits = Limits { group_bytes: 0, pending_bytes: 0, tail_bytes: 0 };
+    let shelf = Arc::new(Shelf::new(Arc::clone(&store), keys.clone(), env.clone()));
+    let limits = Limits { group_bytes: 0, pending_bytes: 0, tail_bytes: 0, cold: BucketOptions::default().cold() };
     let core = Core::new(Durability::ObjectStore, limits, Arc::clone(&shelf) as _);
     recover(&store, keys, &core, &shelf, &inherited).await?;
     let mut present = BTreeSet::new();

@@ -71,11 +71,12 @@ impl BucketStorage {
         lease: Lease,
     ) -> Result<Self, Error> {
         let inherited = takeover::inherit(&store, &keys, &taken).await?;
-        let shelf = Arc::new(Shelf::new(Arc::clone(&store), keys));
+        let shelf = Arc::new(Shelf::new(Arc::clone(&store), keys, env.clone()));
         let limits = Limits {
             group_bytes: options.group_bytes,
             pending_bytes: options.pending_bytes,
             tail_bytes: options.tail_bytes,
+            cold: options.cold(),
         };
         let core = Arc::new(Core::new(Durability::ObjectStore, limits, Arc::clone(&shelf) as _));
         recover(&store, &shelf.keys, &core, &shelf, &inherited).await?;

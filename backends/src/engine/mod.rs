@@ -31,6 +31,7 @@ pub(crate) use checkpoint::{Checkpoint, FileEntry, FileKind};
 pub(crate) use chunk::{
     Entry, HEADER_BYTES, Header, Items, Run, decode_chunk, decode_directory, encode, find_later, item_bytes, item_head,
 };
+pub(crate) use cold::{ColdLimits, Piece, Stretch};
 pub(crate) use extent::Extent;
 pub(crate) use handle::{Reader, Writer};
 pub(crate) use index::Index;

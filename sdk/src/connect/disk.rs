@@ -75,8 +75,8 @@ impl Options for (BrokerConfig, DiskOptions) {
     }
 }
 
-fn values(options: &DiskOptions) -> [(&'static str, String); 6] {
-    let DiskOptions { level, journal_bytes, file_bytes, tail_bytes, pending_bytes, group_bytes } = *options;
+fn values(options: &DiskOptions) -> [(&'static str, String); 7] {
+    let DiskOptions { level, journal_bytes, file_bytes, tail_bytes, cold_bytes, pending_bytes, group_bytes } = *options;
     let durability = match level {
         Level::Fsync => "fsync",
         Level::Os => "os",
@@ -86,6 +86,7 @@ fn values(options: &DiskOptions) -> [(&'static str, String); 6] {
         ("journal_bytes", journal_bytes.to_string()),
         ("file_bytes", file_bytes.to_string()),
         ("tail_bytes", tail_bytes.to_string()),
+        ("cold_bytes", cold_bytes.to_string()),
         ("pending_bytes", pending_bytes.to_string()),
         ("group_bytes", group_bytes.to_string()),
     ]
@@ -105,6 +106,7 @@ pub(super) fn read(mut section: Section) -> Result<DiskOptions, config::Error> {
         options.file_bytes = bytes as u64;
     }
     options.tail_bytes = section.count("tail_bytes")?.unwrap_or(options.tail_bytes);
+    options.cold_bytes = section.count("cold_bytes")?.unwrap_or(options.cold_bytes);
     options.pending_bytes = section.count("pending_bytes")?.unwrap_or(options.pending_bytes);
     options.group_bytes = section.count("group_bytes")?.unwrap_or(options.group_bytes);
     section.finish()?;
@@ -143,13 +145,16 @@ mod tests {
     #[test]
     fn the_table_is_read() {
         assert_eq!(options("").unwrap(), DiskOptions::default());
-        let small =
-            options("durability = 'os'\njournal_bytes = 16777216\ntail_bytes = 0\ngroup_bytes = 65536").unwrap();
+        let small = options(
+            "durability = 'os'\njournal_bytes = 16777216\ntail_bytes = 0\ncold_bytes = 1048576\ngroup_bytes = 65536",
+        )
+        .unwrap();
         let expected = DiskOptions {
             level: Level::Os,
             journal_bytes: 16 << 20,
             file_bytes: 2 << 20,
             tail_bytes: 0,
+            cold_bytes: 1 << 20,
             group_bytes: 64 << 10,
             ..DiskOptions::default()
         };

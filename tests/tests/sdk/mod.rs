@@ -20,6 +20,7 @@
 mod admin;
 mod backends;
 mod consumers;
+mod disk_reads;
 mod errors;
 mod groups;
 mod lifecycle;

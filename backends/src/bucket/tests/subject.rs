@@ -37,7 +37,7 @@ impl Subject {
     }
 
     pub(crate) fn cold() -> Arc<Self> {
-        Self::with(BucketOptions { tail_bytes: 0, group_bytes: 1, journal_objects: 16, ..eager() })
+        Self::with(BucketOptions { tail_bytes: 0, cold_bytes: 0, group_bytes: 1, journal_objects: 16, ..eager() })
     }
 
     fn with(options: BucketOptions) -> Arc<Self> {
