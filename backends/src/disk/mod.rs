@@ -105,7 +105,6 @@ mod options;
 mod pool;
 mod recover;
 mod shelf;
-mod snapshots;
 mod storage;
 #[cfg(test)]
 mod tests;

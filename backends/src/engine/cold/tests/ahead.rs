@@ -11,8 +11,9 @@ use ottla_broker_core::log::{Durability, Error, ErrorKind, TrimBase};
 use ottla_broker_core::record::Batch;
 use tokio::sync::oneshot;
 
+use crate::engine::index::Index;
 use crate::engine::testing::{COLD, EPOCH, Memory, batch, core_over, key, log};
-use crate::engine::{Applied, ColdLimits, Core, Index, Limits, Log, Medium, Piece, Stretch};
+use crate::engine::{Applied, ColdLimits, Core, Limits, Log, Medium, Piece, Stretch};
 
 /// A log of so many batches in file 1, none in memory.
 fn cold(medium: &Arc<Memory>, core: &Core, partition: i32, batches: i64) -> Arc<Log> {
