@@ -43,7 +43,9 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_lies_about_its_length_is_refused() {
-        for body in [&b"5\r\nhell"[..], b"5\r\nhello", b"", b"g\r\n", b"ffffffffffffffff\r\nx\r\n", b"2\r\nhello\r\n0\r\n"] {
+        for body in
+            [&b"5\r\nhell"[..], b"5\r\nhello", b"", b"g\r\n", b"ffffffffffffffff\r\nx\r\n", b"2\r\nhello\r\n0\r\n"]
+        {
             assert_eq!(decode(body).unwrap_err().code, "IncompleteBody", "{body:?}");
         }
     }

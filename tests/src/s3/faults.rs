@@ -232,9 +232,8 @@ impl Faults {
         let mut draw = Draw::new(request.kind, *index);
         *index += 1;
         draw.mix(state.seed);
-        let fits = |once: &Once| {
-            once.kind == request.kind && request.key.contains(&once.key) && once.fault.fits(request)
-        };
+        let fits =
+            |once: &Once| once.kind == request.kind && request.key.contains(&once.key) && once.fault.fits(request);
         let once = state.once.iter().position(fits).and_then(|at| state.once.remove(at));
         // Every request draws the same number of times, so that a change of rates moves no other draw.
         let share = draw.share();

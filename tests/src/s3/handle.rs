@@ -49,7 +49,12 @@ impl Prepared {
 }
 
 /// Does what the request asks.
-pub(super) fn handle(store: &mut Store, request: &Request, prepared: Prepared, min_part_bytes: usize) -> Result<Answer> {
+pub(super) fn handle(
+    store: &mut Store,
+    request: &Request,
+    prepared: Prepared,
+    min_part_bytes: usize,
+) -> Result<Answer> {
     let key = request.key.as_str();
     match (request.kind, prepared) {
         (Kind::Bucket, _) => bucket(store, request),
@@ -242,7 +247,7 @@ fn create_upload(store: &mut Store, request: &Request) -> Result<Answer> {
 fn upload_part(store: &mut Store, request: &Request) -> Result<Answer> {
     let invalid = || Refusal::bad("InvalidArgument", "partNumber is not a number");
     let number = request.query("partNumber").and_then(|number| number.parse().ok()).ok_or_else(invalid)?;
-    let mut put = |store: &mut Store, body: Bytes| {
+    let put = |store: &mut Store, body: Bytes| {
         store.bucket(&request.bucket)?.put_part(upload_id(request), &request.key, number, body)
     };
     if request.header("x-amz-copy-source").is_none() {

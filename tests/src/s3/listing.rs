@@ -41,7 +41,8 @@ impl Place {
 
     fn parse(token: &str) -> Option<Self> {
         let (kind, digits) = token.split_at_checked(1)?;
-        let pairs: Vec<_> = digits.as_bytes().chunks(2).map(|pair| format!("%{}", String::from_utf8_lossy(pair))).collect();
+        let pairs: Vec<_> =
+            digits.as_bytes().chunks(2).map(|pair| format!("%{}", String::from_utf8_lossy(pair))).collect();
         let name = decode(&pairs.concat(), false)?;
         match kind {
             "k" => Some(Self::Key(name)),

@@ -123,7 +123,8 @@ mod tests {
         for body in [&b"<Delete><Object></Delete>"[..], b"\xff\xfe", b"", b"<Delete><Object><Key>a"] {
             assert_eq!(read::<Delete>(body).unwrap_err().code, "MalformedXML", "{body:?}");
         }
-        let part = b"<CompleteMultipartUpload><Part><PartNumber>x</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>";
+        let part =
+            b"<CompleteMultipartUpload><Part><PartNumber>x</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>";
         assert_eq!(read::<Complete>(part).unwrap_err().code, "MalformedXML");
     }
 }
