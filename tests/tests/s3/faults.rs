@@ -91,6 +91,36 @@ async fn a_reset_before_or_after_the_effect_looks_the_same() {
 }
 
 #[tokio::test]
+async fn a_client_that_repeats_gives_up_on_a_create_and_not_on_an_overwrite() {
+    let server = server();
+    let patient = builder(&server).with_retry(retries(3)).build().unwrap();
+    for fault in [Fault::ResetBefore, Fault::ResetAfter] {
+        server.faults().once(Kind::Put, fault);
+        patient.put(&Path::from("overwritten"), PutPayload::from("x")).await.unwrap();
+        server.faults().once(Kind::Put, fault);
+        // Whether a create that was reset is repeated decides what a caller may conclude from "exists".
+        let error = create(&patient, &format!("{fault:?}"), "x").await.unwrap_err();
+        assert_eq!(transport(&error), Some(HttpErrorKind::Interrupted), "{error}");
+    }
+    assert_eq!(server.requests().of(Kind::Put).requests, 6);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_in_good_order_makes_a_create_lose_to_itself() {
+    let server = server();
+    server.faults().once(Kind::Put, Fault::ClosedAfter);
+    let error = create(&client(&server), "k", "mine").await.unwrap_err();
+    assert_eq!(transport(&error), Some(HttpErrorKind::Request), "{error}");
+    assert_eq!(server.object(BUCKET, "k").unwrap(), "mine");
+    server.faults().once(Kind::Put, Fault::ClosedAfter);
+    // The client takes it for a request that never left: even a create is repeated.
+    let patient = builder(&server).with_retry(retries(3)).build().unwrap();
+    assert!(matches!(create(&patient, "l", "mine").await, Err(Error::AlreadyExists { .. })));
+    assert_eq!(server.object(BUCKET, "l").unwrap(), "mine");
+    assert_eq!(server.requests().of(Kind::Put).requests, 3);
+}
+
+#[tokio::test]
 async fn an_effect_may_come_after_the_connection_has_ended() {
     let server = server();
     server.faults().late(Duration::from_millis(20)..=Duration::from_millis(40));
