@@ -178,11 +178,9 @@ fn new_batches_at_offsets_that_were_read_ahead_are_served() {
             log.apply(&core, [Applied::Batch(medium.put(&key(1), 2, batch))]);
         }
         core.tail.give_back(log.evict(Offset(40)));
-        let mut from = at;
-        for expected in new {
+        for (from, expected) in (at..).zip(new) {
             let batches = read(&core, &log, from, 1).unwrap();
             assert_eq!(batches, [expected], "reset: {reset}");
-            from += 1;
         }
     }
 }
