@@ -128,7 +128,11 @@ impl DiskBackend {
 
     /// With a storage that is open.
     pub(super) async fn over(logs: DiskStorage) -> Result<Self, Error> {
-        let logs = Arc::new(logs);
+        Self::sharing(Arc::new(logs)).await
+    }
+
+    /// With a storage that somebody else looks after, too.
+    pub(super) async fn sharing(logs: Arc<DiskStorage>) -> Result<Self, Error> {
         let metadata = LogMetadata::open(own(&logs, 0)?, own(&logs, 1)?).await?;
         let snapshots = LogSnapshots::new(Arc::new(Logs(Arc::clone(&logs))));
         Ok(Self { logs, metadata: Arc::new(metadata), snapshots: Arc::new(snapshots) })

@@ -103,6 +103,8 @@ mod recover;
 mod shelf;
 mod snapshots;
 mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 
