@@ -123,7 +123,11 @@ impl DiskBackend {
 
     /// With a storage that is open.
     pub(super) async fn over(logs: DiskStorage) -> Result<Self, Error> {
-        let logs = Arc::new(logs);
+        Self::sharing(Arc::new(logs)).await
+    }
+
+    /// With a storage that somebody else looks after, too.
+    pub(super) async fn sharing(logs: Arc<DiskStorage>) -> Result<Self, Error> {
         let metadata = logs.core.open_metadata().await?;
         let snapshots = logs.core.snapshots();
         Ok(Self { logs, metadata: Arc::new(metadata), snapshots: Arc::new(snapshots) })

@@ -106,6 +106,8 @@ mod pool;
 mod recover;
 mod shelf;
 mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

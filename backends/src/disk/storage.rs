@@ -54,7 +54,7 @@ pub(super) enum Runner {
     /// Threads of its own.
     Threads,
     /// Whoever calls [`DiskStorage::drive`]: for tests that decide when something happens.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only tests drive it"))]
+    #[cfg_attr(not(any(test, feature = "testing")), expect(dead_code, reason = "only tests drive it"))]
     Caller,
 }
 
@@ -139,8 +139,27 @@ impl DiskStorage {
         self.engine.poisoned()
     }
 
+    /// Whether it takes anything.
+    #[cfg(feature = "testing")]
+    pub(super) fn is_open(&self) -> bool {
+        !self.closed.load(Ordering::Acquire) && self.core.check().is_ok()
+    }
+
+    /// Waits until something was submitted since it was last driven. One may wait at a time. Cancel-safe.
+    #[cfg(feature = "testing")]
+    pub(super) async fn submitted(&self) {
+        self.core.queue.notify.notified().await;
+    }
+
+    /// Its process is no more: nothing that waits is written, and nobody is told that it was.
+    #[cfg(feature = "testing")]
+    pub(super) fn die(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.core.poison(&Core::closed());
+    }
+
     /// Does on the calling thread what the threads would do; says whether anything was written.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn drive(&self) -> bool {
         let any = self.engine.write_pending();
         if let Err(error) = self.engine.tend() {
