@@ -91,6 +91,20 @@ fn a_reader_that_goes_on_finds_the_next_pieces_read() {
 }
 
 #[test]
+fn what_is_ahead_does_not_grow_with_the_way() {
+    let (medium, core, log) = setup(600);
+    let mut from = 0;
+    while from < 600 {
+        // Three extents are looked at, and the third does not fit.
+        let batches = log.read(&core, Offset(from), Offset(600), 2 * size() + 50).now_or_never().unwrap().unwrap();
+        from = batches.last().unwrap().next_offset().0;
+        assert!(core.cold.bytes() <= COLD.kept + COLD.ahead + 4 * COLD.piece, "{}", core.cold.bytes());
+    }
+    let all = reads(&medium);
+    assert!(all <= 124, "{all}");
+}
+
+#[test]
 fn who_jumps_about_is_not_read_ahead_of() {
     let (medium, core, log) = setup(100);
     for (times, from) in [90, 10, 50, 30, 70].into_iter().enumerate() {
