@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench -p ottla-tests --bench disk                     # every case, five rounds
 //! cargo bench -p ottla-tests --bench disk -- produce 7        # one of produce, many, lone, tasks, cold, restart
+//! cargo bench -p ottla-tests --bench disk -- os-1024 7        # one of produce's four; burst: many without the steady state
 //! OTTLA_BENCH_DIR=/mnt/disk cargo bench -p ottla-tests --bench disk
 //! ```
 //!
@@ -43,18 +44,18 @@ fn main() {
         return runtime.block_on(fill(Path::new(directory)));
     }
     println!("{rounds} rounds after one to warm up: medians (least–greatest). Acks=all, idempotent, embedded.\n");
-    if chosen("produce") {
-        for (level, size, records) in [
-            (Level::Fsync, 100, 4_000_000_u64),
-            (Level::Fsync, 1024, 500_000),
-            (Level::Os, 100, 4_000_000),
-            (Level::Os, 1024, 500_000),
-        ] {
+    for (name, level, size, records) in [
+        ("fsync-100", Level::Fsync, 100, 4_000_000_u64),
+        ("fsync-1024", Level::Fsync, 1024, 500_000),
+        ("os-100", Level::Os, 100, 4_000_000),
+        ("os-1024", Level::Os, 1024, 500_000),
+    ] {
+        if chosen("produce") || chosen(name) {
             let case = Produce { level, size, records, partitions: 1, options: options(level) };
             runtime.block_on(case.run(rounds));
         }
     }
-    if chosen("many") {
+    if chosen("many") || chosen("burst") {
         println!("1,000 partitions: a burst within the journal's budget, then three times the budget and more:");
         let burst = Produce {
             level: Level::Fsync,
@@ -64,6 +65,9 @@ fn main() {
             options: options(Level::Fsync),
         };
         runtime.block_on(burst.run(rounds));
+        if !chosen("many") {
+            return;
+        }
         let journal_bytes = 256 << 20;
         let options = DiskOptions { journal_bytes, file_bytes: journal_bytes / 8, ..options(Level::Fsync) };
         let steady = Produce { records: 1_000_000, options, ..burst };

@@ -37,6 +37,7 @@ mod batch;
 mod builder;
 mod compression;
 mod control;
+mod crc;
 mod decode;
 mod encode;
 mod error;

@@ -161,7 +161,9 @@ impl Shared {
         let (news, full) = (std::mem::take(&mut state.news), std::mem::take(&mut state.full));
         drop(state);
         if full {
-            self.hurry();
+            // From here: a task that only enqueues keeps its worker, and the sender, woken by it, would wait for that
+            // very worker until there is no room left.
+            self.submit_now();
         } else if news {
             self.wake.notify_one();
         }
