@@ -3,12 +3,13 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::Batch;
 use uuid::Uuid;
 
 use super::files::File;
 use super::format::{FILE_HEADER_BYTES, FileHeader, FileKind};
-use crate::engine::{Applied, Entry, Extent, Group, HEADER_BYTES, Op, Part, Run, encode, item_bytes, item_head};
+use crate::engine::{Applied, Directory, Entry, Extent, Group, Op, Part, Run, item_bytes, item_head};
 
 /// Files are written in whole pages, so that the kernel need not read what a recycled one held before.
 const PAGE: u64 = 4096;
@@ -23,6 +24,9 @@ pub(super) fn reserve(file_bytes: u64) -> u64 {
 }
 /// Smaller batches are copied into one buffer: a part of a vectored write costs more than copying so much.
 const COPIED: usize = 2048;
+/// What is kept of the buffer for what is copied: a writer that asked the system for as much anew each time would have
+/// each page of it cleared each time.
+const KEPT: usize = 8 << 20;
 
 static ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
 
@@ -49,30 +53,26 @@ pub(super) struct Journal {
     /// Bytes at the end of each file that only changes without records may take.
     pub(super) reserve: u64,
     pub(super) current: Option<Current>,
+    /// What was copied for the last chunk.
+    pub(super) scratch: Vec<u8>,
 }
 
 /// A group as it will lie on the medium.
 #[derive(Debug)]
 pub(super) struct Plan {
-    entries: Vec<Entry>,
-    directory: usize,
+    directory: Directory,
     data: usize,
 }
 
 impl Plan {
     pub(super) fn of(group: &Group) -> Self {
-        let mut entries = Vec::with_capacity(group.parts.len());
-        let mut data = 0;
-        for part in &group.parts {
-            data += plan_part(part, &mut entries);
-        }
-        let directory = encode(0, 0, 0, &entries).len();
-        Self { entries, directory, data }
+        let (entries, data) = entries(group);
+        Self { directory: Directory::of(&entries), data }
     }
 
     /// Bytes of the chunk.
     pub(super) fn bytes(&self) -> u64 {
-        (self.directory + self.data) as u64
+        (self.directory.bytes() + self.data) as u64
     }
 
     fn has_records(&self) -> bool {
@@ -83,6 +83,16 @@ impl Plan {
     pub(super) fn room(&self, reserve: u64) -> u64 {
         FILE_HEADER_BYTES as u64 + self.bytes() + PAGE + reserve
     }
+}
+
+/// The entries of a group, and how many bytes its batches take.
+fn entries(group: &Group) -> (Vec<Entry>, usize) {
+    let mut entries = Vec::with_capacity(group.parts.len());
+    let mut data = 0;
+    for part in &group.parts {
+        data += plan_part(part, &mut entries);
+    }
+    (entries, data)
 }
 
 /// The entries of one log, its batches gathered in runs; says how many bytes they take.
@@ -144,7 +154,8 @@ impl Journal {
         let Some(current) = &mut self.current else {
             return Err(io::Error::other("no journal file is open"));
         };
-        let mut scratch = Vec::with_capacity(plan.directory + FILE_HEADER_BYTES);
+        let scratch = &mut self.scratch;
+        scratch.clear();
         let mut start = current.position;
         if start == 0 {
             let header = FileHeader {
@@ -159,12 +170,11 @@ impl Journal {
             scratch.resize(FILE_HEADER_BYTES, 0);
             start = FILE_HEADER_BYTES as u64;
         }
-        scratch.extend_from_slice(&encode(self.incarnation, self.next_chunk, self.durable, &plan.entries));
-        debug_assert!(plan.directory >= HEADER_BYTES, "a chunk has a header");
+        plan.directory.write(self.incarnation, self.next_chunk, self.durable, scratch);
 
         let mut pieces = Vec::new();
         let mut copied_from = 0;
-        let mut position = start + plan.directory as u64;
+        let mut position = start + plan.directory.bytes() as u64;
         let mut applied = Vec::with_capacity(group.parts.len());
         for part in &group.parts {
             let mut changes = Vec::with_capacity(part.ops.len());
@@ -201,6 +211,10 @@ impl Journal {
         parts.push(IoSlice::new(scratch.get(copied_from..).unwrap_or_default()));
         parts.push(IoSlice::new(ZEROS.get(..padding).unwrap_or_default()));
         current.file.write_at(current.position, &mut parts)?;
+        if !is_planted("journal-keeps-its-buffer") {
+            scratch.clear();
+            scratch.shrink_to(KEPT);
+        }
         current.position = position.next_multiple_of(ALIGNMENT);
         self.next_chunk += 1;
         Ok(applied)

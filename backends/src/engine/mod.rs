@@ -24,7 +24,7 @@ mod testing;
 
 pub(crate) use self::core::{Core, Limits};
 pub(crate) use chunk::{
-    Entry, HEADER_BYTES, Header, Items, Run, decode_directory, encode, find_later, item_bytes, item_head,
+    Directory, Entry, HEADER_BYTES, Header, Items, Run, decode_directory, encode, find_later, item_bytes, item_head,
 };
 pub(crate) use extent::Extent;
 pub(crate) use handle::{Reader, Writer};

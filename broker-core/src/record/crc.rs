@@ -4,6 +4,8 @@
 //! come, while they are in the processor's cache, and put behind the header's sum afterwards: a sum over two runs of
 //! bytes follows from the sum of each and the length of the second.
 
+use crate::planted::is_planted;
+
 /// Bytes that are summed at a time: the processor's fast path takes three blocks of 8 KiB at once, and so much is
 /// still in its nearest caches.
 const STEP: usize = 3 * 8192;
@@ -38,7 +40,7 @@ impl Running {
     fn take(&mut self, buffer: &[u8], bytes: usize) {
         let from = self.start + self.summed;
         self.crc = crc32c::crc32c_append(self.crc, buffer.get(from..from + bytes).unwrap_or_default());
-        self.summed += bytes;
+        self.summed += if is_planted("running-sum-skips-a-step") { bytes.max(STEP) } else { bytes };
     }
 
     /// The sum over `front` and all that lies behind the first `start` bytes of `buffer`. `front` may have changed

@@ -12,7 +12,7 @@ mod scan;
 mod tests;
 
 pub(crate) use bad::Bad;
-pub(crate) use directory::{decode_directory, encode};
+pub(crate) use directory::{Directory, decode_directory, encode};
 pub(crate) use entry::{Entry, Run, key_bytes, read_key};
 pub(crate) use header::{HEADER_BYTES, Header};
 pub(crate) use item::{Items, item_bytes, item_head};
