@@ -153,6 +153,12 @@ impl Engine {
         self.state.try_lock().is_err()
     }
 
+    /// Bytes that the journal keeps to copy small batches into.
+    #[cfg(test)]
+    pub(super) fn scratch_bytes(&self) -> usize {
+        self.lock().journal.scratch.capacity()
+    }
+
     /// The id of the storage.
     pub(super) fn storage(&self) -> uuid::Uuid {
         self.lock().journal.storage

@@ -3,12 +3,12 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use ottla_broker_core::record::Batch;
+use ottla_broker_core::planted::is_planted;
 use uuid::Uuid;
 
 use super::files::File;
 use super::format::{FILE_HEADER_BYTES, FileHeader, FileKind};
-use crate::engine::{Applied, Entry, Extent, Group, HEADER_BYTES, Op, Part, Run, encode, item_bytes, item_head};
+use crate::engine::{Applied, Directory, Group, Op, extent, item_bytes, item_head};
 
 /// Files are written in whole pages, so that the kernel need not read what a recycled one held before.
 const PAGE: u64 = 4096;
@@ -29,6 +29,9 @@ pub(super) fn least_room(reserve: u64) -> u64 {
 
 /// Smaller batches are copied into one buffer: a part of a vectored write costs more than copying so much.
 const COPIED: usize = 2048;
+/// What is kept of the buffer for what is copied: a writer that asked the system for as much anew each time would have
+/// each page of it cleared each time.
+const KEPT: usize = 8 << 20;
 
 static ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
 
@@ -55,30 +58,26 @@ pub(super) struct Journal {
     /// Bytes at the end of each file that only changes without records may take.
     pub(super) reserve: u64,
     pub(super) current: Option<Current>,
+    /// What was copied for the last chunk.
+    pub(super) scratch: Vec<u8>,
 }
 
 /// A group as it will lie on the medium.
 #[derive(Debug)]
 pub(super) struct Plan {
-    entries: Vec<Entry>,
-    directory: usize,
+    directory: Directory,
     data: usize,
 }
 
 impl Plan {
     pub(super) fn of(group: &Group) -> Self {
-        let mut entries = Vec::with_capacity(group.parts.len());
-        let mut data = 0;
-        for part in &group.parts {
-            data += plan_part(part, &mut entries);
-        }
-        let directory = encode(0, 0, 0, &entries).len();
-        Self { entries, directory, data }
+        let (entries, data) = group.entries();
+        Self { directory: Directory::of(&entries), data }
     }
 
     /// Bytes of the chunk.
     pub(super) fn bytes(&self) -> u64 {
-        (self.directory + self.data) as u64
+        (self.directory.bytes() + self.data) as u64
     }
 
     fn has_records(&self) -> bool {
@@ -89,50 +88,6 @@ impl Plan {
     pub(super) fn room(&self, reserve: u64) -> u64 {
         least_room(reserve) + self.bytes()
     }
-}
-
-/// The entries of one log, its batches gathered in runs; says how many bytes they take.
-fn plan_part(part: &Part, entries: &mut Vec<Entry>) -> usize {
-    let key = part.log.key;
-    let mut data = 0;
-    let mut run: Option<Run> = None;
-    for op in &part.ops {
-        if let Op::Batch(batch) = op {
-            let bytes = item_bytes(batch);
-            data += bytes;
-            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            match &mut run {
-                Some(run) => {
-                    run.next = batch.next_offset();
-                    run.batches += 1;
-                    run.bytes = run.bytes.saturating_add(bytes);
-                    run.max_timestamp = run.max_timestamp.max(batch.max_timestamp());
-                }
-                None => {
-                    run = Some(Run {
-                        key,
-                        base: batch.base_offset(),
-                        next: batch.next_offset(),
-                        batches: 1,
-                        bytes,
-                        max_timestamp: batch.max_timestamp(),
-                    });
-                }
-            }
-            continue;
-        }
-        entries.extend(run.take().map(Entry::Run));
-        entries.push(match op.clone() {
-            Op::Batch(_) => continue,
-            Op::Open(epoch) => Entry::Open { key, epoch },
-            Op::Trim(start, base) => Entry::Trim { key, start, base },
-            Op::Reset(at, base) => Entry::Reset { key, at, base },
-            Op::Truncate(end) => Entry::Truncate { key, end },
-            Op::Remove => Entry::Remove { key },
-        });
-    }
-    entries.extend(run.map(Entry::Run));
-    data
 }
 
 impl Journal {
@@ -150,7 +105,8 @@ impl Journal {
         let Some(current) = &mut self.current else {
             return Err(io::Error::other("no journal file is open"));
         };
-        let mut scratch = Vec::with_capacity(plan.directory + FILE_HEADER_BYTES);
+        let scratch = &mut self.scratch;
+        scratch.clear();
         let mut start = current.position;
         if start == 0 {
             let header = FileHeader {
@@ -165,12 +121,11 @@ impl Journal {
             scratch.resize(FILE_HEADER_BYTES, 0);
             start = FILE_HEADER_BYTES as u64;
         }
-        scratch.extend_from_slice(&encode(self.incarnation, self.next_chunk, self.durable, &plan.entries));
-        debug_assert!(plan.directory >= HEADER_BYTES, "a chunk has a header");
+        plan.directory.write(self.incarnation, self.next_chunk, self.durable, scratch);
 
         let mut pieces = Vec::new();
         let mut copied_from = 0;
-        let mut position = start + plan.directory as u64;
+        let mut position = start + plan.directory.bytes() as u64;
         let mut applied = Vec::with_capacity(group.parts.len());
         for part in &group.parts {
             let mut changes = Vec::with_capacity(part.ops.len());
@@ -207,6 +162,10 @@ impl Journal {
         parts.push(IoSlice::new(scratch.get(copied_from..).unwrap_or_default()));
         parts.push(IoSlice::new(ZEROS.get(..padding).unwrap_or_default()));
         current.file.write_at(current.position, &mut parts)?;
+        if !is_planted("journal-keeps-its-buffer") {
+            scratch.clear();
+            scratch.shrink_to(KEPT);
+        }
         current.position = position.next_multiple_of(ALIGNMENT);
         self.next_chunk += 1;
         Ok(applied)
@@ -221,17 +180,6 @@ impl Journal {
             self.durable = self.next_chunk;
         }
         Ok(())
-    }
-}
-
-pub(super) fn extent(batch: &Batch, file: u64, position: u64, bytes: usize) -> Extent {
-    Extent {
-        base: batch.base_offset(),
-        next: batch.next_offset(),
-        file,
-        position,
-        bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-        max_timestamp: batch.max_timestamp(),
     }
 }
 

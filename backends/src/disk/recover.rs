@@ -18,10 +18,9 @@ use uuid::Uuid;
 use super::checkpoints;
 use super::files::{File, Files};
 use super::format::{Checkpoint, FILE_HEADER_BYTES, FileHeader, FileKind, Name, journal_name, temporary_name};
-use super::journal::extent;
 use super::shelf::{About, Shelf, name};
 use crate::engine::{
-    Applied, Core, Entry, HEADER_BYTES, Header, Items, Key, Log, decode_directory, find_later, item_bytes,
+    Applied, Core, Entry, HEADER_BYTES, Header, Items, Key, Log, decode_directory, extent, find_later, item_bytes,
 };
 
 /// How much is copied at a time.

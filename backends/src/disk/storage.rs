@@ -84,6 +84,7 @@ impl DiskStorage {
             durable: found.next_chunk,
             reserve: reserve(options.file_bytes),
             current: None,
+            scratch: Vec::new(),
         };
         let engine = Engine::new(Arc::clone(&core), shelf, options, journal, found.next_file, found.next_checkpoint);
         // From here on the journal of before is history: what of it was cut short cannot come back.

@@ -11,12 +11,6 @@ use super::queue::{Group, Op, Part};
 /// Smaller batches are copied next to their neighbours: a piece of its own costs more than copying so much.
 const COPIED: usize = 2048;
 
-/// The directory of a group's chunk, and how large the chunk will be.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    entries: Vec<Entry>,
-}
-
 /// A chunk in pieces that share the batches' bytes, and what there is to apply for each part of its group.
 #[derive(Debug)]
 pub(crate) struct Composed {
@@ -25,22 +19,24 @@ pub(crate) struct Composed {
     pub(crate) applied: Vec<Vec<Applied>>,
 }
 
-impl Plan {
-    pub(crate) fn of(group: &Group) -> Self {
-        let mut entries = Vec::with_capacity(group.parts.len());
-        for part in &group.parts {
-            plan_part(part, &mut entries);
+impl Group {
+    /// What the directory of its chunk has, and how many bytes its batches take there.
+    pub(crate) fn entries(&self) -> (Vec<Entry>, usize) {
+        let mut entries = Vec::with_capacity(self.parts.len());
+        let mut data = 0;
+        for part in &self.parts {
+            data += plan_part(part, &mut entries);
         }
-        Self { entries }
+        (entries, data)
     }
 
     /// The chunk of `number`, which will be the whole of `file`.
-    pub(crate) fn compose(&self, group: &Group, incarnation: u64, number: u64, durable: u64, file: u64) -> Composed {
-        let mut scratch = encode(incarnation, number, durable, &self.entries);
+    pub(crate) fn compose(&self, incarnation: u64, number: u64, durable: u64, file: u64) -> Composed {
+        let mut scratch = encode(incarnation, number, durable, &self.entries().0);
         let mut position = scratch.len() as u64;
         let mut pieces = Vec::new();
-        let mut applied = Vec::with_capacity(group.parts.len());
-        for part in &group.parts {
+        let mut applied = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
             let mut changes = Vec::with_capacity(part.ops.len());
             for op in &part.ops {
                 changes.push(match op {
@@ -73,13 +69,16 @@ impl Plan {
     }
 }
 
-/// The entries of one log, its batches gathered in runs.
-fn plan_part(part: &Part, entries: &mut Vec<Entry>) {
+/// The entries of one log, its batches gathered in runs; says how many bytes they take.
+fn plan_part(part: &Part, entries: &mut Vec<Entry>) -> usize {
     let key = part.log.key;
+    let mut data = 0;
     let mut run: Option<Run> = None;
     for op in &part.ops {
         if let Op::Batch(batch) = op {
-            let bytes = u32::try_from(item_bytes(batch)).unwrap_or(u32::MAX);
+            let bytes = item_bytes(batch);
+            data += bytes;
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
             match &mut run {
                 Some(run) => {
                     run.next = batch.next_offset();
@@ -111,6 +110,7 @@ fn plan_part(part: &Part, entries: &mut Vec<Entry>) {
         });
     }
     entries.extend(run.map(Entry::Run));
+    data
 }
 
 /// Where a batch lies.

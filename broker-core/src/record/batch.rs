@@ -5,8 +5,8 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::attributes::TimestampType;
-use super::checksum::crc32c;
 use super::compression::Compression;
+use super::crc::crc32c;
 use super::error::Error;
 use super::header::Header;
 use super::reader::{Truncated, share, take_front};

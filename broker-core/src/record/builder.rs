@@ -6,6 +6,7 @@ use super::NO_TIMESTAMP;
 use super::attributes::{Attributes, TimestampType};
 use super::batch::Batch;
 use super::compression::Compression;
+use super::crc::Running;
 use super::encode::{Fields, HeaderSource, Placed};
 use super::error::Error;
 use super::header::Header;
@@ -62,6 +63,8 @@ pub struct Flags {
 pub struct Builder {
     /// Room for the header, then records, not compressed.
     buffer: Vec<u8>,
+    /// The sum of the records so far, unless they will be compressed.
+    sum: Running,
     options: BuilderOptions,
     record_count: i32,
     next_delta: i32,
@@ -79,6 +82,7 @@ impl Builder {
         buffer.resize(Header::SIZE, 0);
         Self {
             buffer,
+            sum: Running::new(Header::SIZE),
             options,
             record_count: 0,
             next_delta: 0,
@@ -154,6 +158,9 @@ impl Builder {
             return Err(Error::TooLarge { size });
         }
         placed.put(&mut self.buffer);
+        if self.options.compression == Compression::None {
+            self.sum.follow(&self.buffer);
+        }
         self.base_timestamp = base;
         self.max_timestamp = if first { timestamp_ms } else { self.max_timestamp.max(timestamp_ms) };
         self.record_count += 1;
@@ -204,7 +211,7 @@ impl Builder {
     /// # Errors
     /// [`Error::InvalidAppend`] for a batch of neither records nor [`extend_to`](Builder::extend_to);
     /// [`Error::CodecDisabled`], [`Error::Codec`], [`Error::TooLarge`].
-    pub fn finish(self, producer: Option<ProducerStamp>, flags: Flags) -> Result<Batch, Error> {
+    pub fn finish(mut self, producer: Option<ProducerStamp>, flags: Flags) -> Result<Batch, Error> {
         if self.next_delta == 0 {
             return Err(Error::InvalidAppend { reason: "it has no record" });
         }
@@ -235,12 +242,14 @@ impl Builder {
             record_count: self.record_count,
         };
         let mut bytes = if compression == Compression::None {
+            header.seal_summed(&mut self.buffer, self.sum)?;
             self.buffer
         } else {
             let records = self.buffer.get(Header::SIZE..).unwrap_or_default();
-            compression.compress(records, self.options.level)?
+            let mut bytes = compression.compress(records, self.options.level)?;
+            header.seal(&mut bytes)?;
+            bytes
         };
-        header.seal(&mut bytes)?;
         // A batch may live long, in a cache or a queue: it should not hold room that it does not use.
         if bytes.capacity() - bytes.len() > bytes.len() / 4 {
             bytes.shrink_to_fit();

@@ -2,6 +2,7 @@
 
 use super::attributes::{Attributes, TimestampType};
 use super::compression::Compression;
+use super::crc::Running;
 use super::error::Error;
 use super::reader::{Reader, Truncated};
 use super::sequence::sequence_after;
@@ -202,13 +203,22 @@ impl Header {
     /// # Errors
     /// [`Error::TooLarge`] when the batch is, [`Error::Truncated`] when `batch` has no room for a header.
     pub(super) fn seal(&mut self, batch: &mut [u8]) -> Result<(), Error> {
+        self.seal_summed(batch, Running::new(Self::SIZE))
+    }
+
+    /// [`seal`](Self::seal), where `records` is the sum of the records so far.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub(super) fn seal_summed(&mut self, batch: &mut [u8], records: Running) -> Result<(), Error> {
         let size = batch.len();
         let length = size.checked_sub(Self::LENGTH_OVERHEAD).and_then(|length| i32::try_from(length).ok());
         self.length = length.ok_or(Error::TooLarge { size })?;
         let truncated = Truncated { needed: Self::SIZE, remaining: size };
         let front = batch.first_chunk_mut::<{ Self::SIZE }>().ok_or(truncated)?;
         *front = self.encode();
-        self.crc = crc32c::crc32c(batch.get(Self::CRC_START..).unwrap_or_default());
+        let fields = batch.get(Self::CRC_START..Self::SIZE).unwrap_or_default();
+        self.crc = records.finish(fields, batch);
         if let Some(crc) = batch.get_mut(Self::CRC_AT..Self::CRC_START) {
             crc.copy_from_slice(&self.crc.to_be_bytes());
         }

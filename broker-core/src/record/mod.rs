@@ -35,9 +35,9 @@
 mod attributes;
 mod batch;
 mod builder;
-mod checksum;
 mod compression;
 mod control;
+mod crc;
 mod decode;
 mod encode;
 mod error;

@@ -160,9 +160,14 @@ impl Shared {
         let placed = state.append(&record, reserved, timestamp_ms, &self.parts);
         let (news, full) = (std::mem::take(&mut state.news), std::mem::take(&mut state.full));
         drop(state);
-        if full {
+        if full && is_planted("full-batch-waits-for-sender") {
             self.hurry();
-        } else if news {
+        } else if full {
+            // From here: a task that only enqueues keeps its worker, and the sender, woken by it, would wait for that
+            // very worker until there is no room left.
+            self.submit_now();
+        }
+        if news {
             self.wake.notify_one();
         }
         match placed {

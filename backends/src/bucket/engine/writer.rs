@@ -18,7 +18,7 @@ use super::Engine;
 use super::pace::{Decision, Pace};
 use crate::bucket::keys::file_number;
 use crate::bucket::store::{Created, Purpose, beginning};
-use crate::engine::{Applied, Composed, FileKind, Group, Plan, Waiting, Work, encode};
+use crate::engine::{Applied, Composed, FileKind, Group, Waiting, Work, encode};
 
 /// A chunk on its way.
 struct Sent {
@@ -121,7 +121,7 @@ impl Engine {
         };
         let file = file_number(FileKind::Journal, self.incarnation, number);
         let Composed { pieces, bytes, applied } = match &group {
-            Some(group) => Plan::of(group).compose(group, self.incarnation, number, durable, file),
+            Some(group) => group.compose(self.incarnation, number, durable, file),
             None => {
                 let chunk = encode(self.incarnation, number, durable, &[]);
                 Composed { bytes: chunk.len() as u64, pieces: vec![Bytes::from(chunk)], applied: Vec::new() }

@@ -4,7 +4,8 @@ use futures::FutureExt;
 use ottla_broker_core::Offset;
 use ottla_broker_core::log::TrimBase;
 
-use super::{ALIGNMENT, Plan, RESERVE};
+use super::{ALIGNMENT, KEPT, Plan, RESERVE};
+use crate::disk::DiskOptions;
 use crate::disk::files::crash::Choice;
 use crate::disk::format::FILE_HEADER_BYTES;
 use crate::disk::tests::driven::{Driven, EPOCH, SMALL, key};
@@ -63,8 +64,8 @@ fn a_plan_keeps_the_order_of_what_was_done_to_a_log() {
     driven.append(1, 3, 50);
     let Some(Work::Group(group)) = core.queue.try_take() else { panic!("a group waits") };
     let plan = Plan::of(&group);
-    let kinds: Vec<_> = plan
-        .entries
+    let (entries, _) = group.entries();
+    let kinds: Vec<_> = entries
         .iter()
         .map(|entry| match entry {
             Entry::Run(run) => (entry.key().id.partition, i64::from(run.batches)),
@@ -88,6 +89,26 @@ fn chunks_begin_at_multiples_of_eight_behind_each_other() {
     assert_eq!(about.bytes % ALIGNMENT, 0);
     let bytes: u64 = driven.storage.parts().0.get(key(1)).unwrap().extents().iter().map(|e| u64::from(e.bytes)).sum();
     assert!(about.bytes < bytes + FILE_HEADER_BYTES as u64 + 52 * 160, "no page is padded: file {number}, {about:?}");
+}
+
+#[test]
+fn the_buffer_for_small_batches_is_kept_and_bounded() {
+    let driven = Driven::new(DiskOptions { group_bytes: 64 << 20, ..SMALL });
+    let engine = &driven.storage.parts().1;
+    for offset in 0..100 {
+        driven.append(1, offset, 1_000);
+    }
+    driven.write();
+    let kept = engine.scratch_bytes();
+    assert!(kept >= 100_000, "{kept}");
+    let (mut offset, mut bytes) = (100, 0);
+    while bytes <= 2 * KEPT {
+        driven.append(1, offset, 1_900);
+        (offset, bytes) = (offset + 1, bytes + 1_900);
+    }
+    driven.write();
+    let kept = engine.scratch_bytes();
+    assert!((KEPT / 2..=KEPT).contains(&kept), "{kept}");
 }
 
 #[test]

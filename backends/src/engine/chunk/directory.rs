@@ -13,31 +13,56 @@ const WHAT: &str = "a chunk's directory";
 ///
 /// The directory and the runs' bytes MUST each stay below 4 GiB: whoever gathers a group ends it long before.
 pub(crate) fn encode(incarnation: u64, number: u64, durable: u64, entries: &[Entry]) -> Vec<u8> {
-    let mut directory = Vec::with_capacity(entries.len() * 64);
-    let mut data_bytes = 0_u64;
-    for entry in entries {
-        entry.write(&mut directory);
-        if let Entry::Run(run) = entry {
-            data_bytes += u64::from(run.bytes);
-        }
-    }
-    let narrow = |n: u64| {
-        debug_assert!(u32::try_from(n).is_ok(), "a chunk beyond 4 GiB");
-        u32::try_from(n).unwrap_or(u32::MAX)
-    };
-    let header = Header {
-        incarnation,
-        number,
-        durable,
-        entries: narrow(entries.len() as u64),
-        directory_bytes: narrow(directory.len() as u64),
-        data_bytes: narrow(data_bytes),
-        directory_crc: crc32c::crc32c(&directory),
-    };
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + directory.len());
-    header.write(&mut bytes);
-    bytes.append(&mut directory);
+    let directory = Directory::of(entries);
+    let mut bytes = Vec::with_capacity(directory.bytes());
+    directory.write(incarnation, number, durable, &mut bytes);
     bytes
+}
+
+/// A chunk's directory, encoded; its header follows from it and from where the chunk is written.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    bytes: Vec<u8>,
+    entries: usize,
+    data_bytes: u64,
+}
+
+impl Directory {
+    pub(crate) fn of(entries: &[Entry]) -> Self {
+        let mut bytes = Vec::with_capacity(entries.len() * 64);
+        let mut data_bytes = 0_u64;
+        for entry in entries {
+            entry.write(&mut bytes);
+            if let Entry::Run(run) = entry {
+                data_bytes += u64::from(run.bytes);
+            }
+        }
+        Self { bytes, entries: entries.len(), data_bytes }
+    }
+
+    /// The bytes of header and directory.
+    pub(crate) const fn bytes(&self) -> usize {
+        HEADER_BYTES + self.bytes.len()
+    }
+
+    /// Appends header and directory.
+    pub(crate) fn write(&self, incarnation: u64, number: u64, durable: u64, to: &mut Vec<u8>) {
+        let narrow = |n: u64| {
+            debug_assert!(u32::try_from(n).is_ok(), "a chunk beyond 4 GiB");
+            u32::try_from(n).unwrap_or(u32::MAX)
+        };
+        let header = Header {
+            incarnation,
+            number,
+            durable,
+            entries: narrow(self.entries as u64),
+            directory_bytes: narrow(self.bytes.len() as u64),
+            data_bytes: narrow(self.data_bytes),
+            directory_crc: crc32c::crc32c(&self.bytes),
+        };
+        header.write(to);
+        to.extend_from_slice(&self.bytes);
+    }
 }
 
 /// Reads the directory that `bytes`, which begin behind the header, begin with; more may follow.

@@ -13,7 +13,7 @@ mod tests;
 mod whole;
 
 pub(crate) use bad::Bad;
-pub(crate) use directory::{decode_directory, encode};
+pub(crate) use directory::{Directory, decode_directory, encode};
 pub(crate) use entry::{Entry, Run, key_bytes, read_key};
 pub(crate) use header::{HEADER_BYTES, Header};
 pub(crate) use item::{Items, item_bytes, item_head};

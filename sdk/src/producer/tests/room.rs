@@ -43,6 +43,24 @@ async fn unacknowledged_bytes_stay_within_their_bound() {
     assert_eq!(producer.unacked_bytes(), 0);
 }
 
+/// A task that only enqueues keeps its thread: nobody else may get to run before there is no room left.
+#[tokio::test(start_paused = true)]
+async fn a_full_batch_goes_before_the_sender_runs() {
+    let fake = Fake::new(7).topic("t", 1);
+    let producer = warm(fake.builder().batch_bytes(1_024)).await;
+    producer.send(padded(0)).await.unwrap();
+    let before = fake.requests().len();
+    let sent = |n| {
+        drop(producer.try_enqueue(padded(n)).unwrap());
+        fake.requests().len() - before
+    };
+    let requests: Vec<_> = (1..=11).map(sent).collect();
+    assert_eq!(requests.first(), Some(&0), "one record is no full batch");
+    assert!(requests.last() >= Some(&2), "{requests:?}");
+    producer.flush().await.unwrap();
+    assert_eq!(fake.log("t", 0).len(), 12);
+}
+
 #[tokio::test(start_paused = true)]
 async fn waiting_for_room_is_first_come_first_served_and_leaves_nothing_when_cancelled() {
     let fake = Fake::new(2).topic("t", 1);
