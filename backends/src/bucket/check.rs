@@ -108,8 +108,7 @@ impl fmt::Display for Report {
 /// [`OpenError::Log`] where the store does not answer, or there is nothing that could be checked: the newest checkpoint is
 /// damaged, say.
 pub async fn check(store: Arc<dyn ObjectStore>, prefix: &str, env: &Env) -> Result<Report, OpenError> {
-    let BucketOptions { request_timeout, give_up_after, .. } = BucketOptions::default();
-    let store = Arc::new(Store::new(store, env.clone(), request_timeout, give_up_after));
+    let store = Arc::new(Store::new(store, env.clone(), &BucketOptions::default()));
     look(store, &Keys::new(prefix), env).await.map_err(|source| OpenError::Log { prefix: prefix.to_owned(), source })
 }
 

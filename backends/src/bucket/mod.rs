@@ -33,6 +33,7 @@
 mod backend;
 mod check;
 mod engine;
+pub mod format;
 mod keys;
 mod lease;
 mod marks;

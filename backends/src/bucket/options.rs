@@ -6,7 +6,6 @@ use crate::engine::ColdLimits;
 
 /// Options of a bucket backend. Sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct BucketOptions {
     /// What others are told about who has the prefix: a host and a process, say.
     pub owner: String,
@@ -38,9 +37,11 @@ pub struct BucketOptions {
     pub journal_objects: usize,
     /// How long one request may take. One that is not answered by then is made again.
     pub request_timeout: Duration,
-    /// How long a request is made again before it counts as failed. A write that fails so ends the storage: it
-    /// is to be opened anew.
+    /// How long a request is made again before it counts as failed.
     pub give_up_after: Duration,
+    /// The same for PUTs of the journal: one that fails ends the storage, which is then to be opened anew. So an
+    /// outage of the store that is shorter than this costs nothing but the wait.
+    pub give_up_writing_after: Duration,
 }
 
 impl Default for BucketOptions {
@@ -60,6 +61,7 @@ impl Default for BucketOptions {
             journal_objects: 512,
             request_timeout: Duration::from_secs(10),
             give_up_after: Duration::from_secs(60),
+            give_up_writing_after: Duration::from_secs(15 * 60),
         }
     }
 }

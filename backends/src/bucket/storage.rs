@@ -42,7 +42,7 @@ impl BucketStorage {
         options: BucketOptions,
         env: &Env,
     ) -> Result<Self, Refused> {
-        let store = Arc::new(Store::new(inner, env.clone(), options.request_timeout, options.give_up_after));
+        let store = Arc::new(Store::new(inner, env.clone(), &options));
         let keys = Keys::new(prefix);
         let taken = takeover::take(&store, &keys, env, &options, env.uuid()).await?;
         let lease = Lease::new(Arc::clone(&store), keys.lease(taken.incarnation), taken.claim.id);

@@ -2,6 +2,7 @@
 
 mod faulty;
 mod fencing;
+mod pace;
 mod storm;
 mod subject;
 

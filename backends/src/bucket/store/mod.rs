@@ -19,6 +19,7 @@ use ottla_broker_core::log::{Error, ErrorKind};
 use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::share;
 
+use super::options::BucketOptions;
 use crate::engine::HEADER_BYTES;
 pub use counts::{BucketStats, Requests};
 
@@ -53,6 +54,7 @@ pub(super) struct Store {
     env: Env,
     timeout: Duration,
     give_up_after: Duration,
+    give_up_writing_after: Duration,
     pub(super) counts: Counts,
 }
 
@@ -87,6 +89,7 @@ impl From<object_store::Error> for Failure {
 struct Attempts<'a> {
     store: &'a Store,
     what: String,
+    limit: Duration,
     deadline: Moment,
     pause: Duration,
 }
@@ -101,7 +104,7 @@ impl Attempts<'_> {
         let pause = half + Duration::from_micros(jitter);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         if env.now() + pause >= self.deadline {
-            let message = format!("{} did not succeed within {:?}: {why}", self.what, self.store.give_up_after);
+            let message = format!("{} did not succeed within {:?}: {why}", self.what, self.limit);
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
         tracing::debug!(what = %self.what, %why, "a request to the bucket failed; it is made again");
@@ -116,12 +119,14 @@ impl Attempts<'_> {
 }
 
 impl Store {
-    pub(super) fn new(inner: Arc<dyn ObjectStore>, env: Env, timeout: Duration, give_up_after: Duration) -> Self {
-        Self { inner, env, timeout, give_up_after, counts: Counts::default() }
+    pub(super) fn new(inner: Arc<dyn ObjectStore>, env: Env, options: &BucketOptions) -> Self {
+        let BucketOptions { request_timeout: timeout, give_up_after, give_up_writing_after, .. } = *options;
+        Self { inner, env, timeout, give_up_after, give_up_writing_after, counts: Counts::default() }
     }
 
-    fn attempts(&self, what: String) -> Attempts<'_> {
-        Attempts { store: self, what, deadline: self.env.now() + self.give_up_after, pause: FIRST_PAUSE }
+    fn attempts(&self, purpose: Purpose, what: String) -> Attempts<'_> {
+        let limit = if purpose == Purpose::Journal { self.give_up_writing_after } else { self.give_up_after };
+        Attempts { store: self, what, limit, deadline: self.env.now() + limit, pause: FIRST_PAUSE }
     }
 
     /// One attempt.
@@ -148,7 +153,7 @@ impl Store {
         payload: PutPayload,
         is_ours: impl Fn(&[u8]) -> bool + Send,
     ) -> Result<Created, Error> {
-        let mut attempts = self.attempts(format!("PUT of {path}"));
+        let mut attempts = self.attempts(purpose, format!("PUT of {path}"));
         loop {
             self.counts.request(purpose, payload.content_length() as u64);
             match self.put(path, payload.clone(), PutMode::Create).await {
@@ -176,7 +181,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`.
     pub(super) async fn overwrite(&self, purpose: Purpose, path: &Path, body: Bytes) -> Result<(), Error> {
-        let mut attempts = self.attempts(format!("PUT of {path}"));
+        let mut attempts = self.attempts(purpose, format!("PUT of {path}"));
         loop {
             self.counts.request(purpose, body.len() as u64);
             match self.put(path, body.clone().into(), PutMode::Overwrite).await {
@@ -211,7 +216,7 @@ impl Store {
     }
 
     async fn read(&self, purpose: Purpose, path: &Path, range: Option<GetRange>) -> Result<Option<Bytes>, Error> {
-        let mut attempts = self.attempts(format!("GET of {path}"));
+        let mut attempts = self.attempts(purpose, format!("GET of {path}"));
         loop {
             self.counts.request(purpose, 0);
             let options = GetOptions { range: range.clone(), ..GetOptions::default() };
@@ -234,7 +239,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`.
     pub(super) async fn list(&self, prefix: &Path, after: Option<&Path>) -> Result<Vec<Listed>, Error> {
-        let mut attempts = self.attempts(format!("LIST of {prefix}"));
+        let mut attempts = self.attempts(Purpose::List, format!("LIST of {prefix}"));
         loop {
             self.counts.request(Purpose::List, 0);
             let stream = match after {
@@ -265,7 +270,7 @@ impl Store {
     /// `Unavailable`: some may be gone.
     pub(super) async fn delete(&self, paths: &[Path]) -> Result<(), Error> {
         for page in paths.chunks(PAGE) {
-            let mut attempts = self.attempts(format!("DELETE of {} objects", page.len()));
+            let mut attempts = self.attempts(Purpose::Delete, format!("DELETE of {} objects", page.len()));
             loop {
                 self.counts.request(Purpose::Delete, 0);
                 let paths = futures::stream::iter(page.to_vec()).map(Ok).boxed();

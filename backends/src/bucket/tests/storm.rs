@@ -76,6 +76,7 @@ fn options() -> BucketOptions {
         journal_objects: 12,
         request_timeout: Duration::from_secs(2),
         give_up_after: Duration::from_secs(30),
+        give_up_writing_after: Duration::from_secs(30),
         ..BucketOptions::default()
     }
 }
