@@ -56,6 +56,7 @@
 //! | a broker that dies, with what was not durable | [`TestCluster::hold_commits`], [`TestCluster::crash`], [`TestCluster::restart`] |
 //! | a broker that was replaced and does not know | [`TestCluster::supersede`] |
 //! | storage that is full, fails or rots | [`TestCluster::next_storage_fault`], [`TestCluster::poison_storage`] |
+//! | a disk that a crash leaves torn and half-written | [`Builder::on_disk`] (feature `disk`) |
 //! | any of them by chance, from the seed | [`TestCluster::by_chance`], [`TestCluster::storage_by_chance`] |
 //! | clocks that are wrong | [`World::clock`] |
 //!
@@ -65,6 +66,7 @@ mod clock;
 mod cluster;
 mod counts;
 mod faults;
+mod running;
 mod seam;
 mod tasks;
 mod world;

@@ -138,5 +138,5 @@ impl Options for BrokerConfig {
     }
 }
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
 mod tests;

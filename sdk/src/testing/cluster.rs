@@ -14,14 +14,14 @@ use ottla_broker_core::{BrokerId, InvalidTopicName, TopicName, TopicPartition};
 use super::clock::TestClock;
 use super::counts::FaultCounts;
 use super::faults::{Call, Fault, Faults, StorageFault, Survives};
-use super::tasks::Process;
+use super::running::Running;
 use super::world::World;
 use crate::client::{Builder as ClientBuilder, Client};
 use crate::cluster::Cluster;
 use crate::cluster::embedded::{Embedded, Owner};
 #[cfg(feature = "disk")]
 use crate::connect::DiskOptions;
-use crate::connect::crashable::{Crashable, Kind, Session};
+use crate::connect::crashable::{Crashable, Kind};
 
 /// The broker that leads unless it was moved, and where a moved leader goes: the same broker under another name.
 const FACES: [BrokerId; 2] = [BrokerId(0), BrokerId(1)];
@@ -64,39 +64,6 @@ struct State {
 
 /// A batch of an idempotent producer: partition, producer, epoch, first sequence.
 pub(super) type Written = (TopicPartition, i64, i16, i32);
-
-/// A broker as a process has it.
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) cluster: Embedded,
-    broker: Arc<Broker>,
-    session: Session,
-    process: Process,
-    dead: Watched<bool>,
-}
-
-impl Running {
-    /// Waits for the answer, or for the death of the broker.
-    pub(super) async fn unless_dead<T>(&self, answer: impl Future<Output = T> + Send) -> Option<T> {
-        let died = std::pin::pin!(self.dead.wait_for(|dead| *dead));
-        match futures::future::select(died, std::pin::pin!(answer)).await {
-            futures::future::Either::Left(_) => None,
-            futures::future::Either::Right((answer, _)) => Some(answer),
-        }
-    }
-
-    /// Its storage goes on.
-    fn end(&self) {
-        self.dead.set(true);
-        self.process.kill();
-    }
-
-    /// Returns how many bytes that were not durable it took with it.
-    fn die(&self, survives: Survives, env: &Env) -> u64 {
-        self.end();
-        self.session.crash(survives, env)
-    }
-}
 
 /// Says what a [`TestCluster`] is like. From [`TestCluster::builder`].
 #[derive(Clone, Debug)]
@@ -232,10 +199,13 @@ impl Inner {
                 return Ok(old);
             }
         }
-        if state.current.is_none() {
+        // While another one starts, who does not know the old one asks the new one, which does not answer yet.
+        let known = |running: &Arc<Running>| may_be_stale || !running.broker.is_superseded();
+        let reached = state.current.clone().filter(known);
+        if reached.is_none() {
             state.counts.unreachable += 1;
         }
-        state.current.clone().ok_or_else(|| lost("no broker runs"))
+        reached.ok_or_else(|| lost("no broker runs"))
     }
 
     /// Whether `partition` is led by another face of the broker than `asked`.
@@ -318,7 +288,7 @@ impl TestCluster {
             .await
             .map_err(|source| crate::Error::cluster("start the broker of the test", source))?;
         let cluster = Embedded::new(Arc::clone(&broker), Some(Arc::new(Owner(Arc::clone(&broker)))), &env);
-        let running = Arc::new(Running { cluster, broker, session, process, dead: Watched::new(false) });
+        let running = Arc::new(Running::new(cluster, broker, session, process));
         let mut state = inner.state();
         state.counts.restarts += 1;
         state.current = Some(Arc::clone(&running));
@@ -499,8 +469,7 @@ impl TestCluster {
         let current = self.inner.state().current.take();
         let Some(running) = current else { return Ok(()) };
         let closed = running.cluster.close(Duration::from_secs(10)).await;
-        running.dead.set(true);
-        running.process.kill();
+        running.end();
         closed.map_err(|source| crate::Error::cluster("close the broker of the test", source))
     }
 }

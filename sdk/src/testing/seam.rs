@@ -18,8 +18,9 @@ use ottla_broker_core::api::{
 use ottla_broker_core::env::BoxFuture;
 use ottla_broker_core::{BrokerId, Offset, ProducerId, TopicName, TopicPartition};
 
-use super::cluster::{Inner, Running, TestCluster, Written, lost};
+use super::cluster::{Inner, TestCluster, Written, lost};
 use super::faults::{Call, Fault};
+use super::running::Running;
 use crate::cluster::{Cluster, ClusterAdmin, ClusterGroups};
 
 /// An error of a request.

@@ -1,3 +1,6 @@
+#[cfg(feature = "disk")]
+mod disk;
+
 use std::time::Duration;
 
 use ottla_broker_core::api::ErrorCode;

@@ -1,4 +1,5 @@
 //! Who gets which broker.
+#![cfg(feature = "memory")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
