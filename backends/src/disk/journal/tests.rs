@@ -63,6 +63,7 @@ fn a_plan_keeps_the_order_of_what_was_done_to_a_log() {
     driven.append(1, 2, 50);
     driven.append(1, 3, 50);
     let Some(Work::Group(group)) = core.queue.try_take() else { panic!("a group waits") };
+    let plan = Plan::of(&group);
     let (entries, _) = entries(&group);
     let kinds: Vec<_> = entries
         .iter()
