@@ -4,10 +4,8 @@
 //!  queue ─► writer: write chunk, sync, apply, resolve ─┐         one lock: the journal
 //!                                                      ├─ Work
 //!  background: next file, compaction, checkpoint ──────┘
-//!  at the level `os`, a third: has the system write what the writer left in its cache
 //! ```
 
-mod ahead;
 mod background;
 
 use std::io;
@@ -36,8 +34,6 @@ pub(super) struct Engine {
     state: Mutex<State>,
     /// Told of each change that somebody may wait for.
     changed: Condvar,
-    /// Told of what is to be written ahead.
-    ahead: Condvar,
     /// The background wants the lock between two groups.
     wanted: AtomicBool,
     pub(super) counts: Counts,
@@ -50,7 +46,6 @@ pub(super) struct State {
     next: Option<Current>,
     next_file: u64,
     next_checkpoint: u64,
-    ahead: ahead::Ahead,
     /// Names of journal files that nothing refers to.
     spare: Vec<String>,
     /// Bytes of the journal when the last checkpoint was taken.
@@ -78,15 +73,14 @@ impl Engine {
             next: None,
             next_file,
             next_checkpoint,
-            ahead: ahead::Ahead::default(),
             spare: Vec::new(),
             since_checkpoint: 0,
             trimmed: false,
             troubled: false,
             ended: false,
         };
-        let (changed, ahead, wanted) = (Condvar::new(), Condvar::new(), AtomicBool::new(false));
-        Self { core, shelf, options, state: Mutex::new(state), changed, ahead, wanted, counts: Counts::default() }
+        let (changed, wanted) = (Condvar::new(), AtomicBool::new(false));
+        Self { core, shelf, options, state: Mutex::new(state), changed, wanted, counts: Counts::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -224,7 +218,6 @@ impl Engine {
             let (number, bytes) = (current.number, current.position);
             self.shelf.update(number, |about| about.bytes = bytes);
         }
-        self.ask_ahead(&mut state);
         state.since_checkpoint += plan.bytes();
         self.counts.groups.fetch_add(1, Ordering::Relaxed);
         self.counts.journal_bytes.fetch_add(plan.bytes(), Ordering::Relaxed);

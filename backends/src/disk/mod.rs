@@ -79,7 +79,7 @@
 //!
 //! | what | how much | set by |
 //! |---|---|---|
-//! | threads | 2 (3 at the level `os`), and 2 more once something is read from disk | |
+//! | threads | 2, and 2 more once something is read from disk | |
 //! | file handles | 256 for reading at most, 2 for writing, 2 for the directory; while it opens, one for each journal file since the checkpoint | |
 //! | memory: newest batches | 64 MiB | [`tail_bytes`](DiskOptions::tail_bytes) |
 //! | memory: waiting to be written | 32 MiB | [`pending_bytes`](DiskOptions::pending_bytes) |

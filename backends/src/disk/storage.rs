@@ -16,7 +16,7 @@ use super::counts::DiskStats;
 use super::engine::Engine;
 use super::files::{Files, Lock};
 use super::journal::{Journal, reserve};
-use super::options::{DiskOptions, Level};
+use super::options::DiskOptions;
 use super::pool::Pool;
 use super::recover::recover;
 use super::shelf::Shelf;
@@ -46,8 +46,7 @@ type Finish = Box<dyn FnOnce() + Send>;
 #[derive(Debug, Default)]
 struct Threads {
     writer: Option<JoinHandle<()>>,
-    /// All that end when the engine does.
-    background: Vec<JoinHandle<()>>,
+    background: Option<JoinHandle<()>>,
     lock: Option<Lock>,
 }
 
@@ -101,12 +100,14 @@ impl DiskStorage {
         if runner == Runner::Threads {
             let worker = Arc::clone(&engine);
             threads.writer = Some(start("ottla-journal", move || worker.write_all())?);
-            if let Err(error) = start_background(&engine, &mut threads.background) {
-                core.end(error.clone());
-                join(threads.writer.take());
-                engine.end();
-                threads.background.into_iter().for_each(|thread| join(Some(thread)));
-                return Err(error);
+            let worker = Arc::clone(&engine);
+            match start("ottla-compactor", move || worker.tend_all()) {
+                Ok(thread) => threads.background = Some(thread),
+                Err(error) => {
+                    core.end(error.clone());
+                    join(threads.writer.take());
+                    return Err(error);
+                }
             }
         }
         Ok(Self { core, engine, pool, threads: Mutex::new(threads), closed: AtomicBool::new(false) })
@@ -223,7 +224,7 @@ impl DiskStorage {
             engine.write_pending();
         }
         engine.end();
-        threads.background.drain(..).for_each(|thread| join(Some(thread)));
+        join(threads.background.take());
         let after = core.queue.ended().filter(|error| error.kind() != ErrorKind::Closed);
         let outcome = match poisoned.or(after) {
             Some(error) => Err(error),
@@ -249,16 +250,6 @@ impl DiskStorage {
     fn take_threads(&self) -> Threads {
         std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-fn start_background(engine: &Arc<Engine>, threads: &mut Vec<JoinHandle<()>>) -> Result<(), Error> {
-    let worker = Arc::clone(engine);
-    threads.push(start("ottla-compactor", move || worker.tend_all())?);
-    if engine.options.level == Level::Os {
-        let worker = Arc::clone(engine);
-        threads.push(start("ottla-ahead", move || worker.write_all_ahead())?);
-    }
-    Ok(())
 }
 
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {

@@ -211,6 +211,5 @@ impl Engine {
     pub(in crate::disk) fn end(&self) {
         self.lock().ended = true;
         self.changed.notify_all();
-        self.ahead.notify_all();
     }
 }
