@@ -188,6 +188,14 @@ impl Engine {
         while waits && self.wanted.load(Ordering::Acquire) {
             state = self.wait(state);
         }
+        if let Some(error) = self.poisoned()
+            && !is_planted("poisoned-group-acknowledged")
+        {
+            // It was taken from the queue before.
+            drop(state);
+            self.core.fail(group, &error);
+            return;
+        }
         if !state.journal.fits(&plan) {
             let (rolled, outcome) = self.roll(state, &plan, waits);
             state = rolled;
@@ -342,3 +350,6 @@ fn full(error: &io::Error) -> Error {
 fn again(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), error.to_string())
 }
+
+#[cfg(test)]
+mod tests;
