@@ -12,6 +12,7 @@ const SMALL: DiskOptions = DiskOptions {
     journal_bytes: 128 << 10,
     file_bytes: 32 << 10,
     tail_bytes: 0,
+    cold_bytes: 64 << 10,
     pending_bytes: 1 << 20,
     group_bytes: 4 << 10,
 };

@@ -193,10 +193,35 @@ fn new_batches_at_offsets_that_were_read_ahead_are_served() {
         }
         core.tail.give_back(log.evict(Offset(40)));
         for (from, expected) in (at..).zip(new) {
-            let batches = read(&core, &log, from, 1).unwrap();
-            assert_eq!(batches, [expected], "reset: {reset}");
+            assert_eq!(read(&core, &log, from, 1).unwrap(), [expected], "reset: {reset}");
         }
     }
+}
+
+#[test]
+fn what_was_cut_off_in_the_middle_of_an_extent_does_not_hide_what_came_after() {
+    let medium: Arc<Memory> = Arc::default();
+    let core = core_over(&medium, 1 << 20);
+    let log = log(&core, 1);
+    let put = |file, batch: &Batch| {
+        drop(log.append(&core, EPOCH, batch.clone()).unwrap());
+        log.apply(&core, [Applied::Batch(medium.put(&key(1), file, batch))]);
+        core.tail.give_back(log.evict(batch.next_offset()));
+    };
+    let old: Vec<_> = (0..10).map(|base| batch(base, 100)).collect();
+    old.iter().for_each(|batch| put(1, batch));
+    assert_eq!(log.extents().len(), 1);
+    assert_eq!(read(&core, &log, 0, 10).unwrap(), old);
+    drop(log.truncate(&core, EPOCH, Offset(6)).unwrap().unwrap());
+    log.apply(&core, [Applied::Truncate(Offset(6))]);
+    let new: Vec<_> = (6..10).map(|base| batch(base, 77)).collect();
+    new.iter().for_each(|batch| put(2, batch));
+    let expected: Vec<_> = old.into_iter().take(6).chain(new).collect();
+    let mut all = Vec::new();
+    while all.len() < 10 {
+        all.extend(read(&core, &log, all.len() as i64, 10).unwrap());
+    }
+    assert_eq!(all, expected);
 }
 
 #[test]
