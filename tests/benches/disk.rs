@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The limit of a durable produce is a plain append and `fdatasync` of chunks as large as the storage wrote on average in
-//! that round, into a file that grows; of the level `os` the same without a sync; of a cold read plain reads of a file
+//! that round; of the level `os` the same without a sync; of a cold read plain reads of a file
 //! from the page cache: into one buffer that stays warm, and into memory of their own for each, as whoever hands out what was
 //! read has to.
 #![allow(
@@ -123,14 +123,12 @@ impl Produce {
             (Samples::default(), Samples::default(), Samples::default(), Samples::default(), Samples::default());
         for round in 0..=rounds {
             let place = directory();
-            touch_memory();
             let (client, backend) = open(place.path(), self.options).await;
             let (seconds, spent) = tokio::spawn(produce(client, self)).await.unwrap();
             let stats = backend.logs().stats();
             let average = stats.journal_bytes as f64 / stats.groups as f64;
             drop((backend, place));
             let place = directory();
-            touch_memory();
             let limit = raw_append(place.path(), stats.journal_bytes as usize, average as usize, self.level);
             if round > 0 {
                 rate.push(self.records as f64 / seconds);
@@ -147,13 +145,6 @@ impl Produce {
             rate.over(&raw)
         );
     }
-}
-
-/// Has the system find the memory that the next side of a round will get for its buffers and for its files' pages. A
-/// machine that is virtual may have to ask its host for it, which takes longer than all that is measured here: without
-/// this, the side that comes second gets what the first just gave back.
-fn touch_memory() {
-    std::hint::black_box(vec![1_u8; 1 << 30]);
 }
 
 /// Writes all records of a case; the seconds until all were acknowledged, and of CPU.
