@@ -4,11 +4,13 @@
 //! - `planted.toml`: known bugs and the test that catches each; `cargo run -p ottla-tests --bin planted`
 //!   puts them back one by one and fails if one survives.
 //! - `sim`: whole clusters with their clients, by seed; `cargo run --release -p ottla-tests --bin sim` is its long form.
+//! - `s3`: an S3 endpoint with faults, on loopback; `cargo run -p ottla-tests --bin s3` serves it by hand.
 //! - `benches/`: each measures its own physical limit in the same run.
 
 pub mod bench;
 pub mod counting;
 mod planted;
+pub mod s3;
 pub mod sim;
 
 pub use planted::{Bug, Catalogue};

@@ -10,6 +10,7 @@
 
 mod broker;
 mod groups;
+mod s3;
 mod sdk;
 mod simulation;
 mod tidy;
