@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use object_store::ObjectStore;
 use ottla_broker_core::PartitionId;
 use ottla_broker_core::env::{Env, Task};
-use ottla_broker_core::log::{
-    Durability, Error, ErrorKind, LogStorage, OpenPartition, PartitionLog, PartitionReader,
-};
+use ottla_broker_core::log::{Durability, Error, ErrorKind, LogStorage, OpenPartition, PartitionLog, PartitionReader};
 use tokio::sync::watch;
 
 use super::engine::Engine;
@@ -43,6 +41,7 @@ impl BucketStorage {
         prefix: &str,
         options: BucketOptions,
         env: &Env,
+        hold: Option<watch::Sender<()>>,
     ) -> Result<Self, Refused> {
         let store = Arc::new(Store::new(inner, env.clone(), options.request_timeout, options.give_up_after));
         let keys = Keys::new(prefix);
@@ -51,7 +50,7 @@ impl BucketStorage {
         // From here on others are to wait: reading what is there may take long.
         lease.write(false).await?;
         let renewal = env.spawn("ottla-bucket-lease", lease.clone().renew_all(env.clone(), options.renew_every));
-        match Self::start(store, keys, options, env, taken, lease.clone()).await {
+        match Self::start(store, keys, options, env, taken, lease.clone(), hold).await {
             Ok(mut storage) => {
                 storage.tasks.get_mut().unwrap_or_else(PoisonError::into_inner).push(renewal);
                 Ok(storage)
@@ -74,6 +73,7 @@ impl BucketStorage {
         env: &Env,
         taken: Taken,
         lease: Lease,
+        hold: Option<watch::Sender<()>>,
     ) -> Result<Self, Error> {
         let inherited = takeover::inherit(&store, &keys, &taken).await?;
         let shelf = Arc::new(Shelf::new(Arc::clone(&store), keys));
@@ -94,6 +94,8 @@ impl BucketStorage {
         let keeper = env.spawn("ottla-bucket-keeper", async move {
             let outcome = keeping.await;
             told.send_replace(Some(outcome));
+            // The lease is given back, as far as it can be.
+            drop(hold);
         });
         let tasks = Mutex::new(vec![writer, keeper]);
         Ok(Self { core, engine, tasks, outcome, dropped: AtomicBool::new(false) })
