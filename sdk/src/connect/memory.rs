@@ -8,6 +8,7 @@ use ottla_broker_core::env::Env;
 
 use super::error::Error;
 use super::shared::Places;
+use super::stats::Storage;
 use super::url::Url;
 use crate::cluster::embedded::Owner;
 
@@ -18,13 +19,13 @@ static NAMED: Places<String, BrokerConfig> = Places::new();
 pub(super) async fn open(url: &Url, config: BrokerConfig, env: &Env) -> Result<Arc<Owner>, Error> {
     let backend = ottla_backends::memory::backend;
     if url.rest.is_empty() {
-        return Ok(Arc::new(super::start(backend(), config, env, &url.shown).await?));
+        return Ok(Arc::new(super::start(backend(), Storage::Uncounted, config, env, &url.shown).await?));
     }
     // The rule of topic names serves: it keeps paths, spaces and typing errors out.
     TopicName::new(&url.rest).map_err(|error| Error::Malformed {
         url: url.shown.clone(),
         reason: format!("the name `{}` cannot be: {}; write for example `memory://orders`", error.name, error.reason),
     })?;
-    let start = |_| super::start(backend(), config.clone(), env, &url.shown);
+    let start = |_| super::start(backend(), Storage::Uncounted, config.clone(), env, &url.shown);
     NAMED.share(url.rest.clone(), config.clone(), &url.shown, env, start).await
 }

@@ -19,6 +19,7 @@ use super::world::World;
 use crate::client::{Builder as ClientBuilder, Client};
 use crate::cluster::Cluster;
 use crate::cluster::embedded::{Embedded, Owner};
+use crate::connect::Storage;
 use crate::connect::crashable::{Crashable, Session};
 
 /// The broker that leads unless it was moved, and where a moved leader goes: the same broker under another name.
@@ -299,7 +300,8 @@ impl TestCluster {
         let broker = Broker::start(inner.config.clone(), session.backend(), env.clone())
             .await
             .map_err(|source| crate::Error::cluster("start the broker of the test", source))?;
-        let cluster = Embedded::new(Arc::clone(&broker), Some(Arc::new(Owner(Arc::clone(&broker)))), &env);
+        let owner = Owner { broker: Arc::clone(&broker), storage: Storage::Uncounted };
+        let cluster = Embedded::new(Arc::clone(&broker), Some(Arc::new(owner)), &env);
         let running = Arc::new(Running { cluster, broker, session, process, dead: Watched::new(false) });
         let mut state = inner.state();
         state.counts.restarts += 1;
