@@ -15,7 +15,7 @@ use registry::Closing;
 pub(crate) use registry::Registry;
 
 use crate::admin::Admin;
-use crate::connect::{Storage, StorageStats};
+use crate::connect::{Counted, Storage, StorageStats};
 use crate::context::Context;
 use crate::error::Error;
 use crate::producer::ProducerBuilder;
@@ -30,7 +30,7 @@ use builder::ProducerSettings;
 #[derive(Clone, Debug)]
 pub struct Client {
     opened: Opened,
-    storage: Storage,
+    storage: Arc<Counted>,
     reader: reader::Settings,
     consumer: consumer::Settings,
     producer: ProducerSettings,
@@ -144,7 +144,7 @@ impl Client {
         consumer: consumer::Settings,
         producer: ProducerSettings,
     ) -> Self {
-        Self { opened: Opened { context, registry: Arc::default() }, storage, reader, consumer, producer }
+        Self { opened: Opened { context, registry: Arc::default() }, storage: Arc::new(Counted::new(storage)), reader, consumer, producer }
     }
 
     fn opened(&self, doing: &str) -> Result<Opened, Error> {
@@ -217,7 +217,9 @@ impl Client {
         let flushed = futures::future::join_all(closing).await;
         // Even with no time left the cluster is told: a share that is kept would keep the broker.
         let left = limit.saturating_sub(context.env.now().since(began)).max(Duration::from_millis(1));
+        let counted = self.storage.hold();
         let closed = context.env.timeout(left, context.cluster.close(left)).await;
+        self.storage.remember(counted);
         // One that its owner closed before has told its owner.
         let flushed = flushed.into_iter().filter_map(Result::err).filter(|error| !is_closed(error));
         let ended = ended.into_iter().filter_map(Result::err);

@@ -29,7 +29,7 @@ pub use error::Error;
 pub use ottla_backends::bucket::{BucketOptions, BucketStats, Requests};
 #[cfg(feature = "disk")]
 pub use ottla_backends::disk::{DiskOptions, DiskStats, Level};
-pub(crate) use stats::Storage;
+pub(crate) use stats::{Counted, Storage};
 pub use stats::StorageStats;
 use url::{Scheme, Url};
 

@@ -24,11 +24,20 @@ struct Inner {
     id: Uuid,
     beat: AtomicU64,
     ended: watch::Sender<bool>,
+    /// One write at a time: a renewal that is on its way must not come after what gives the lease back.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Lease {
     pub(super) fn new(store: Arc<Store>, path: Path, id: Uuid) -> Self {
-        Self(Arc::new(Inner { store, path, id, beat: AtomicU64::new(0), ended: watch::Sender::new(false) }))
+        Self(Arc::new(Inner {
+            store,
+            path,
+            id,
+            beat: AtomicU64::new(0),
+            ended: watch::Sender::new(false),
+            turn: tokio::sync::Mutex::default(),
+        }))
     }
 
     /// Renews it until [`end`](Self::end).
@@ -36,7 +45,7 @@ impl Lease {
         let mut ended = self.0.ended.subscribe();
         while !*ended.borrow() {
             // Nothing depends on it but that others are not let in for a while: the next one may succeed.
-            if let Err(error) = self.write(false).await {
+            if let Err(error) = self.renew().await {
                 tracing::warn!(%error, "the lease could not be renewed");
             }
             tokio::select! {
@@ -47,8 +56,22 @@ impl Lease {
         }
     }
 
-    /// Renews it once.
-    pub(super) async fn write(&self, released: bool) -> Result<(), Error> {
+    /// Renews it once, unless it has ended.
+    pub(super) async fn renew(&self) -> Result<(), Error> {
+        let _turn = self.0.turn.lock().await;
+        if *self.0.ended.borrow() { Ok(()) } else { self.write(false).await }
+    }
+
+    /// Gives it back: nobody has to wait for it any more.
+    pub(super) async fn release(&self) {
+        self.end();
+        let _turn = self.0.turn.lock().await;
+        if let Err(error) = self.write(true).await {
+            tracing::warn!(%error, "the lease could not be given back: the next opening waits until it is stale");
+        }
+    }
+
+    async fn write(&self, released: bool) -> Result<(), Error> {
         let beat = self.0.beat.fetch_add(1, Ordering::Relaxed) + 1;
         let body = marks::Lease { id: self.0.id, beat, released }.encode();
         self.0.store.overwrite(Purpose::Ownership, &self.0.path, body).await

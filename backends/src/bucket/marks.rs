@@ -147,11 +147,6 @@ impl Tombstone {
     pub(super) fn is_one(head: &[u8]) -> bool {
         head.starts_with(b"ottla-tombstone ")
     }
-
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, BadMark> {
-        let mut fields = Fields::of(TOMBSTONE, bytes)?;
-        Ok(Self { id: fields.id("id")?, by: fields.next("by", |text| text.parse().ok())? })
-    }
 }
 
 fn has_id(what: &'static str, id: Uuid, head: &[u8]) -> bool {
@@ -174,7 +169,6 @@ mod tests {
             assert_eq!(Lease::parse(&lease.encode()), Ok(lease));
         }
         let tombstone = Tombstone { id, by: 8 };
-        assert_eq!(Tombstone::parse(&tombstone.encode()), Ok(tombstone.clone()));
         assert!(tombstone.begins(&tombstone.encode()) && Tombstone::is_one(&tombstone.encode()));
         // A strange owner breaks no line.
         let odd = Claim { owner: "a\nid 1\n\u{7}".to_owned(), ..claim };

@@ -31,6 +31,7 @@
 //! before. S3, Google Cloud Storage, Azure, R2, Ceph and `MinIO` do.
 
 mod backend;
+mod check;
 mod engine;
 mod keys;
 mod lease;
@@ -45,6 +46,7 @@ mod takeover;
 mod tests;
 
 pub use backend::{BucketBackend, OpenError};
+pub use check::{LogReport, Report, check};
 pub use options::BucketOptions;
 pub use storage::BucketStorage;
 pub use store::{BucketStats, Requests};

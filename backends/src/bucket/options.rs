@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::engine::ColdLimits;
+
 /// Options of a bucket backend. Sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,6 +28,9 @@ pub struct BucketOptions {
     pub pending_bytes: usize,
     /// The newest batches that stay in memory, over all partitions.
     pub tail_bytes: usize,
+    /// What was read from the bucket and is kept for readers that come soon, and what is read ahead of readers that go on
+    /// where they were, over all partitions. With 0 nothing is read ahead, and nothing shared.
+    pub cold_bytes: usize,
     /// How much of the log may lie in the journal, in the order in which it was written, before it is sorted into
     /// segments.
     pub journal_bytes: u64,
@@ -50,6 +55,7 @@ impl Default for BucketOptions {
             in_flight: 4,
             pending_bytes: 64 << 20,
             tail_bytes: 64 << 20,
+            cold_bytes: 64 << 20,
             journal_bytes: 128 << 20,
             journal_objects: 512,
             request_timeout: Duration::from_secs(10),
@@ -59,6 +65,12 @@ impl Default for BucketOptions {
 }
 
 impl BucketOptions {
+    /// A request costs as much as a megabyte or so: pieces are large, and many are on their way ahead of a reader.
+    pub(super) const fn cold(&self) -> ColdLimits {
+        let budget = self.cold_bytes;
+        ColdLimits { piece: 4 << 20, gap: 256 << 10, ahead: 32 << 20, budget, kept: budget / 4 }
+    }
+
     /// The least time between two chunks below full size.
     pub(super) fn interval(&self) -> Duration {
         Duration::from_secs(1) / self.puts_per_second.max(1)

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use ottla_broker_core::log::Error;
+use ottla_broker_core::env::Env;
+use ottla_broker_core::log::{Error, ErrorKind};
+use tokio::sync::oneshot;
 
 use super::keys::Keys;
 use super::store::{Purpose, Store};
-use crate::engine::Medium;
+use crate::engine::{Medium, Piece, Stretch};
 
 #[derive(Debug)]
 pub(super) struct Shelf {
     pub(super) store: Arc<Store>,
     pub(super) keys: Keys,
+    env: Env,
     files: Mutex<BTreeMap<u64, About>>,
 }
 
@@ -27,8 +29,8 @@ pub(super) struct About {
 }
 
 impl Shelf {
-    pub(super) fn new(store: Arc<Store>, keys: Keys) -> Self {
-        Self { store, keys, files: Mutex::default() }
+    pub(super) fn new(store: Arc<Store>, keys: Keys, env: Env) -> Self {
+        Self { store, keys, env, files: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, About>> {
@@ -60,8 +62,16 @@ impl Shelf {
 
 #[async_trait]
 impl Medium for Shelf {
-    async fn read(&self, file: u64, position: u64, bytes: usize) -> Result<Option<Bytes>, Error> {
-        let range = position..position.saturating_add(bytes as u64);
-        self.store.get_range(Purpose::Read, &self.keys.file(file), range).await
+    async fn read(&self, stretch: Stretch) -> Result<Option<Piece>, Error> {
+        let (reply, answer) = oneshot::channel();
+        let (store, path) = (Arc::clone(&self.store), self.keys.file(stretch.file()));
+        let range = stretch.position()..stretch.position().saturating_add(stretch.bytes() as u64);
+        // A task of its own: what is read ahead has nobody who would poll it.
+        drop(self.env.spawn("ottla-bucket-read", async move {
+            let read = store.get_range(Purpose::Read, &path, range).await;
+            // Whoever asked may have given up.
+            let _ = reply.send(read.map(|bytes| bytes.map(|bytes| stretch.take_apart(&bytes))));
+        }));
+        answer.await.map_err(|_| Error::new(ErrorKind::Closed, "the storage is closed: open it anew"))?
     }
 }

@@ -48,7 +48,7 @@ impl BucketStorage {
         let taken = takeover::take(&store, &keys, env, &options, env.uuid()).await?;
         let lease = Lease::new(Arc::clone(&store), keys.lease(taken.incarnation), taken.claim.id);
         // From here on others are to wait: reading what is there may take long.
-        lease.write(false).await?;
+        lease.renew().await?;
         let renewal = env.spawn("ottla-bucket-lease", lease.clone().renew_all(env.clone(), options.renew_every));
         match Self::start(store, keys, options, env, taken, lease.clone(), hold).await {
             Ok(mut storage) => {
@@ -56,11 +56,8 @@ impl BucketStorage {
                 Ok(storage)
             }
             Err(error) => {
-                lease.end();
                 // Nobody has to wait for one who did not begin.
-                if let Err(error) = lease.write(true).await {
-                    tracing::warn!(%error, "the lease could not be given back");
-                }
+                lease.release().await;
                 Err(error.into())
             }
         }
@@ -76,11 +73,12 @@ impl BucketStorage {
         hold: Option<watch::Sender<()>>,
     ) -> Result<Self, Error> {
         let inherited = takeover::inherit(&store, &keys, &taken).await?;
-        let shelf = Arc::new(Shelf::new(Arc::clone(&store), keys));
+        let shelf = Arc::new(Shelf::new(Arc::clone(&store), keys, env.clone()));
         let limits = Limits {
             group_bytes: options.group_bytes,
             pending_bytes: options.pending_bytes,
             tail_bytes: options.tail_bytes,
+            cold: options.cold(),
         };
         let core = Arc::new(Core::new(Durability::ObjectStore, limits, Arc::clone(&shelf) as _));
         recover(&store, &shelf.keys, &core, &shelf, &inherited).await?;
@@ -105,6 +103,13 @@ impl BucketStorage {
     #[must_use]
     pub fn stats(&self) -> BucketStats {
         self.engine.shelf.store.counts.get(self.core.tail.used())
+    }
+
+    /// What failed, or who took the prefix over, once that was found out: nothing more is acknowledged until it is opened
+    /// anew.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<Error> {
+        self.core.queue.ended().filter(|error| error.kind() != ErrorKind::Closed)
     }
 
     /// The number of this opening among all of this prefix.

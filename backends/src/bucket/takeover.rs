@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::keys::{Keys, MOST_INCARNATIONS, MOST_NUMBERS, Name, file_number};
 use super::marks::{Claim, Lease, Tombstone};
 use super::options::BucketOptions;
-use super::store::{Created, Purpose, Store};
+use super::store::{Created, Listed, Purpose, Store};
 use crate::engine::{Checkpoint, FileKind};
 
 /// How often a lease is looked at while a newcomer waits for it to change, within the time after which it is stale.
@@ -111,7 +111,7 @@ pub(super) async fn take(
 }
 
 /// Incarnations with a claim, in order.
-async fn claims(store: &Store, keys: &Keys) -> Result<Vec<u64>, Error> {
+pub(super) async fn claims(store: &Store, keys: &Keys) -> Result<Vec<u64>, Error> {
     let listed = store.list(&keys.claims(), None).await?;
     Ok(listed
         .iter()
@@ -203,7 +203,7 @@ pub(super) async fn inherit(store: &Store, keys: &Keys, taken: &Taken) -> Result
 }
 
 /// All checkpoints in order.
-async fn list_checkpoints(store: &Store, keys: &Keys) -> Result<Vec<(u64, u64)>, Error> {
+pub(super) async fn list_checkpoints(store: &Store, keys: &Keys) -> Result<Vec<(u64, u64)>, Error> {
     let listed = store.list(&keys.checkpoints(), None).await?;
     let mut found: Vec<_> = listed
         .iter()
@@ -216,6 +216,38 @@ async fn list_checkpoints(store: &Store, keys: &Keys) -> Result<Vec<(u64, u64)>,
     Ok(found)
 }
 
+/// Chunks of `incarnation` from `from` on that follow one another, and whether a tombstone ends them.
+pub(super) async fn walk_journal(
+    store: &Store,
+    keys: &Keys,
+    incarnation: u64,
+    from: u64,
+) -> Result<(Vec<u64>, bool), Error> {
+    let file = |number| file_number(FileKind::Journal, incarnation, number);
+    let listed = store.list(&keys.journal(incarnation), Some(&keys.file(file(from.saturating_sub(1))))).await?;
+    let mut found = Vec::new();
+    for (object, file) in listed.iter().zip((from..=MOST_NUMBERS).map(file)) {
+        if keys.parse(&object.path) != Some(Name::File(file)) {
+            break;
+        }
+        if is_tombstone(store, object).await? && !is_planted("bucket-reads-behind-tombstone") {
+            return Ok((found, true));
+        }
+        found.push(file);
+    }
+    Ok((found, false))
+}
+
+/// Whether an object of the journal is a tombstone.
+pub(super) async fn is_tombstone(store: &Store, object: &Listed) -> Result<bool, Error> {
+    // A tombstone is small, and so is hardly anything else.
+    if object.bytes > MARK_BYTES {
+        return Ok(false);
+    }
+    let head = store.get(Purpose::Recovery, &object.path).await?;
+    Ok(head.is_some_and(|head| Tombstone::is_one(&head)))
+}
+
 /// Has a tombstone behind the journal of `incarnation`; says what there is of it from chunk `from` on.
 async fn end_journal(
     store: &Store,
@@ -224,33 +256,17 @@ async fn end_journal(
     from: u64,
     tombstone: &Tombstone,
 ) -> Result<Vec<u64>, Error> {
-    let file = |number| file_number(FileKind::Journal, incarnation, number);
-    let listed = store.list(&keys.journal(incarnation), Some(&keys.file(file(from.saturating_sub(1))))).await?;
-    let mut next = from;
-    for object in &listed {
-        if keys.parse(&object.path) != Some(Name::File(file(next))) {
-            break;
-        }
-        // A tombstone is small, and so is hardly anything else.
-        if object.bytes <= MARK_BYTES
-            && let Some(head) = store.get_range(Purpose::Recovery, &object.path, 0..MARK_BYTES).await?
-            && Tombstone::is_one(&head)
-            && !is_planted("bucket-reads-behind-tombstone")
-        {
-            return Ok((from..next).map(file).collect());
-        }
-        next += 1;
-    }
-    while next <= MOST_NUMBERS {
-        let path = keys.file(file(next));
-        let body = tombstone.encode();
+    let (mut found, mut ended) = walk_journal(store, keys, incarnation, from).await?;
+    while !ended && !is_planted("bucket-journal-not-ended") {
+        let file = file_number(FileKind::Journal, incarnation, from + found.len() as u64);
+        let (path, body) = (keys.file(file), tombstone.encode());
         match store.create(Purpose::Ownership, &path, body.into(), |head| tombstone.begins(head)).await? {
-            Created::Ours => break,
-            Created::Theirs(head) if Tombstone::is_one(&head) => break,
-            Created::Theirs(_) => next += 1,
+            Created::Ours => ended = true,
+            Created::Theirs(head) if Tombstone::is_one(&head) => ended = true,
+            Created::Theirs(_) => found.push(file),
         }
     }
-    Ok((from..next).map(file).collect())
+    Ok(found)
 }
 
 pub(super) fn corrupt(message: String) -> Error {

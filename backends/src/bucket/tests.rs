@@ -1,6 +1,8 @@
 //! The suites, over a store in memory.
 
+mod faulty;
 mod fencing;
+mod storm;
 mod subject;
 
 mod conformance {

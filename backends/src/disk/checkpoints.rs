@@ -11,12 +11,21 @@ use super::format::{Name, checkpoint_name, temporary_name};
 pub(super) fn save(files: &dyn Files, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary_name(name);
     remove(files, &temporary)?;
-    let file = files.create(&temporary, bytes.len() as u64)?;
-    file.write_at(0, &mut [IoSlice::new(bytes)])?;
-    file.sync()?;
+    if let Err(error) = write(files, &temporary, bytes) {
+        // The next one has another name: on a full disk what is left of this one would be in its way. If this fails
+        // too, the first error is the one to tell.
+        let _ = remove(files, &temporary);
+        return Err(error);
+    }
     files.rename(&temporary, name)?;
     // What this one replaces is removed next.
     if is_planted("disk-checkpoint-before-names-synced") { Ok(()) } else { files.sync_names() }
+}
+
+fn write(files: &dyn Files, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let file = files.create(name, bytes.len() as u64)?;
+    file.write_at(0, &mut [IoSlice::new(bytes)])?;
+    file.sync()
 }
 
 /// Removes the checkpoints before `number`.

@@ -7,6 +7,7 @@
 //! ```
 
 mod background;
+mod make;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,9 +17,8 @@ use ottla_broker_core::log::{Error, ErrorKind};
 use ottla_broker_core::planted::is_planted;
 
 use super::counts::Counts;
-use super::files::File;
-use super::format::{FileKind, journal_name};
-use super::journal::{Current, Journal, Plan};
+use super::format::FileKind;
+use super::journal::{Current, Journal, Plan, least_room};
 use super::options::{DiskOptions, Level};
 use super::shelf::{About, Shelf};
 use crate::engine::{Applied, Core, Group, Work};
@@ -44,6 +44,8 @@ pub(super) struct State {
     journal: Journal,
     /// The next journal file, ready to be written.
     next: Option<Current>,
+    /// The background makes it, and does not hold the lock meanwhile.
+    making: bool,
     next_file: u64,
     next_checkpoint: u64,
     /// Names of journal files that nothing refers to.
@@ -71,6 +73,7 @@ impl Engine {
         let state = State {
             journal,
             next: None,
+            making: false,
             next_file,
             next_checkpoint,
             spare: Vec::new(),
@@ -92,9 +95,16 @@ impl Engine {
     }
 
     /// Begins a new time: a checkpoint of what was recovered, and files to write. `unused` are files of journals that
-    /// nothing refers to.
-    pub(super) fn begin(&self, unused: Vec<String>) -> io::Result<()> {
-        self.checkpoint(false)?;
+    /// nothing refers to. On a disk without room for a whole file it begins with a small one, which takes what gives
+    /// room back.
+    pub(super) fn begin(&self, mut unused: Vec<String>) -> io::Result<()> {
+        while let Err(error) = self.checkpoint(false) {
+            // Recovery looked at them and found nothing: their room is worth more than they are.
+            match unused.pop() {
+                Some(name) if is_full(&error) => super::checkpoints::remove(&*self.shelf.files, &name)?,
+                _ => return Err(error),
+            }
+        }
         for name in unused {
             let spare = self.lock().spare.len() < MOST_SPARE && self.is_of_usual_size(&name);
             if spare {
@@ -104,7 +114,13 @@ impl Engine {
             }
         }
         let mut state = self.lock();
-        let first = self.make_file(&mut state, self.options.file_bytes)?;
+        let first = match self.make_file(&mut state, self.options.file_bytes) {
+            Err(error) if is_full(&error) && !is_planted("full-disk-keeps-shut") => {
+                let least = least_room(state.journal.reserve);
+                self.make_file(&mut state, least)?
+            }
+            made => made?,
+        };
         state.journal.current = Some(first);
         Ok(())
     }
@@ -129,6 +145,12 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn since_checkpoint(&self) -> u64 {
         self.lock().since_checkpoint
+    }
+
+    /// Whether somebody holds the journal.
+    #[cfg(test)]
+    pub(super) fn is_locked(&self) -> bool {
+        self.state.try_lock().is_err()
     }
 
     /// The id of the storage.
@@ -239,7 +261,7 @@ impl Engine {
         error
     }
 
-    fn poisoned(&self) -> Option<Error> {
+    pub(super) fn poisoned(&self) -> Option<Error> {
         self.core.queue.ended().filter(|error| error.kind() == ErrorKind::Poisoned)
     }
 
@@ -262,6 +284,9 @@ impl Engine {
         }
         let room = plan.room(state.journal.reserve);
         let large = room > self.options.file_bytes;
+        while waits && state.making && !large {
+            state = self.wait(state);
+        }
         let next = match if large { None } else { state.next.take() } {
             Some(next) => Ok(next),
             None => self.make_file(&mut state, room.max(self.options.file_bytes)),
@@ -270,8 +295,7 @@ impl Engine {
             Ok(next) => {
                 // Files are written in the order of their numbers: what was made ahead has a number that is too low now.
                 if large && let Some(ahead) = state.next.take() {
-                    self.shelf.drop_file(ahead.number);
-                    state.spare.push(journal_name(ahead.number));
+                    self.put_aside(&mut state, &ahead);
                 }
                 if let Some(last) = state.journal.current.replace(next) {
                     self.shelf.update(last.number, |about| about.closed = true);
@@ -297,31 +321,10 @@ impl Engine {
         let whole = about.kind == FileKind::Journal && about.closed && !is_planted("allocated-not-counted");
         if whole { about.bytes.max(self.options.file_bytes) } else { about.bytes }
     }
+}
 
-    /// A journal file to write, old or new.
-    pub(super) fn make_file(&self, state: &mut State, room: u64) -> io::Result<Current> {
-        // If it fails half-way there may be a file of that name: the number is not used again.
-        let number = state.next_file;
-        state.next_file += 1;
-        let name = journal_name(number);
-        let files = &self.shelf.files;
-        let spare = if room == self.options.file_bytes { state.spare.pop() } else { None };
-        let file: Arc<dyn File> = match spare {
-            Some(spare) => {
-                files.rename(&spare, &name)?;
-                files.open(&name, true)?
-            }
-            None => files.create(&name, room)?,
-        };
-        if let Err(error) = files.sync_names() {
-            // It is as if it had never been; whoever comes next makes another.
-            state.spare.extend((room == self.options.file_bytes).then_some(name));
-            return Err(error);
-        }
-        let about = About { kind: FileKind::Journal, bytes: 0, closed: false, adopted: false };
-        self.shelf.add(number, about, Some(Arc::clone(&file)));
-        Ok(Current { number, file, position: 0, room })
-    }
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::StorageFull
 }
 
 fn full(error: &io::Error) -> Error {

@@ -21,6 +21,12 @@ const RESERVE: u64 = 256 << 10;
 pub(super) fn reserve(file_bytes: u64) -> u64 {
     RESERVE.min(file_bytes / 8)
 }
+
+/// What a file has to have that takes changes without records, and nothing else.
+pub(super) fn least_room(reserve: u64) -> u64 {
+    FILE_HEADER_BYTES as u64 + PAGE + reserve
+}
+
 /// Smaller batches are copied into one buffer: a part of a vectored write costs more than copying so much.
 const COPIED: usize = 2048;
 
@@ -81,7 +87,7 @@ impl Plan {
 
     /// How much a file has to have for it, if it is the first chunk there.
     pub(super) fn room(&self, reserve: u64) -> u64 {
-        FILE_HEADER_BYTES as u64 + self.bytes() + PAGE + reserve
+        least_room(reserve) + self.bytes()
     }
 }
 

@@ -41,6 +41,8 @@
 //! - A journal file that is nearly all one log's is *adopted* as it is: bulk loads are written once, and everything
 //!   else at most twice, unless what is around it is deleted: a segment of which less than half is live is sorted anew.
 //! - The newest batches of all logs stay in memory, within one budget; a consumer that keeps up reads nothing from disk.
+//! - Whoever reads what is not in memory any more is read ahead of, in large pieces, on threads that check what they
+//!   read; who else comes by shares the pieces. This has a budget of its own: it takes nothing from the newest batches.
 //! - Retention deletes files once none of their batches is part of a log; a batch that is deleted before its journal file
 //!   was sorted is never written again.
 //!
@@ -80,15 +82,17 @@
 //! | what | how much | set by |
 //! |---|---|---|
 //! | threads | 2, and 2 more once something is read from disk | |
-//! | file handles | 256 for reading at most, 2 for writing, 2 for the directory; while it opens, one for each journal file since the checkpoint | |
+//! | file handles | 256 for reading at most, 2 for writing, 2 for the directory | |
 //! | memory: newest batches | 64 MiB | [`tail_bytes`](DiskOptions::tail_bytes) |
 //! | memory: waiting to be written | 32 MiB | [`pending_bytes`](DiskOptions::pending_bytes) |
+//! | memory: read from disk, and read ahead | 16 MiB, and as much again in buffers that are used again; besides what readers hold | [`cold_bytes`](DiskOptions::cold_bytes) |
 //! | memory: index | 48 bytes for each 64 KiB of a sorted log; for each log and chunk in the journal | |
 //! | memory: compactor | some 10 MiB while it works, and the journal's index once more | |
 //! | disk | the log; up to 512 MiB of it in the journal; one journal file ahead, and 4 kept to be used again | [`journal_bytes`](DiskOptions::journal_bytes), [`file_bytes`](DiskOptions::file_bytes) |
 //! | disk, while the compactor works | half of the journal once more | |
 
 mod backend;
+mod buffers;
 pub mod check;
 mod checkpoints;
 mod compact;

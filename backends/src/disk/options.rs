@@ -24,6 +24,9 @@ pub struct DiskOptions {
     pub file_bytes: u64,
     /// The newest batches that stay in memory, over all partitions.
     pub tail_bytes: usize,
+    /// What was read from disk and is kept for readers that come soon, and what is read ahead of readers that go on
+    /// where they were, over all partitions. With 0 nothing is read ahead. What readers hold does not count.
+    pub cold_bytes: usize,
     /// What may wait to become durable, over all partitions; beyond it producers wait.
     pub pending_bytes: usize,
     /// What is written and synced together at most, unless one batch alone is larger.
@@ -37,6 +40,7 @@ impl Default for DiskOptions {
             journal_bytes: 512 << 20,
             file_bytes: 64 << 20,
             tail_bytes: 64 << 20,
+            cold_bytes: 16 << 20,
             pending_bytes: 32 << 20,
             group_bytes: 4 << 20,
         }

@@ -45,7 +45,22 @@ struct Candidate {
     number: u64,
     /// Where the checkpoint ends in it; 0 if it covers nothing of it.
     from: u64,
-    file: Arc<dyn File>,
+}
+
+/// The files of the journal. One is open at a time: after a crash there may be more of them than a process may open.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    files: &'a dyn Files,
+    /// They are written to, perhaps, once they were read: one that cannot be is refused before anything was changed.
+    writable: bool,
+}
+
+impl Source<'_> {
+    fn open(self, number: u64) -> Result<Arc<dyn File>, Error> {
+        let name = journal_name(number);
+        let file = self.files.open(&name, self.writable);
+        file.map_err(|error| unavailable(&format!("`{name}` cannot be opened"), error))
+    }
 }
 
 /// Fills `core` and `shelf` from the directory. `storage` is what a new storage is called. With `mends` what a crash
@@ -97,31 +112,26 @@ pub(super) fn recover(core: &Core, shelf: &Shelf, storage: Uuid, mends: bool) ->
     });
     candidates.extend(newer);
     candidates.sort_unstable();
-    let mut opened = Vec::new();
-    for (number, from) in candidates {
-        let file = files.open(&journal_name(number), mends);
-        let file = file.map_err(|error| unavailable(&format!("`{}` cannot be opened", journal_name(number)), error))?;
-        opened.push(Candidate { number, from, file });
-    }
-    let Chain { next_chunk, ends, doubtful } = Replay { core, checkpoint: &checkpoint }.run(&opened)?;
+    let candidates: Vec<_> = candidates.into_iter().map(|(number, from)| Candidate { number, from }).collect();
+    let source = Source { files, writable: mends };
+    let Chain { next_chunk, ends, doubtful } = Replay { core, checkpoint: &checkpoint, source }.run(&candidates)?;
 
     let mut unused = Vec::new();
-    for candidate in &opened {
+    for candidate in &candidates {
         match ends.get(&candidate.number) {
             Some(end) => {
-                let mut file = Arc::clone(&candidate.file);
                 if mends && *end > candidate.from && !is_planted("disk-recovery-not-synced") {
                     // It was read from the page cache, perhaps: what is served must be durable.
-                    let name = journal_name(candidate.number);
+                    let file = source.open(candidate.number)?;
                     let durable = if doubtful.contains(&candidate.number) {
-                        make_durable(files, &name, &file, *end)
+                        make_durable(files, &journal_name(candidate.number), &*file, *end)
                     } else {
-                        file.sync().map(|()| Arc::clone(&file))
+                        file.sync()
                     };
-                    file = durable.map_err(|error| unavailable("what was recovered cannot be made durable", error))?;
+                    durable.map_err(|error| unavailable("what was recovered cannot be made durable", error))?;
                 }
                 let about = About { kind: FileKind::Journal, bytes: *end, closed: true, adopted: false };
-                shelf.add(candidate.number, about, Some(file));
+                shelf.add(candidate.number, about, None);
             }
             None => unused.push(journal_name(candidate.number)),
         }
@@ -168,6 +178,7 @@ fn remove(files: &dyn Files, name: &str) -> Result<(), Error> {
 struct Replay<'a> {
     core: &'a Core,
     checkpoint: &'a Checkpoint,
+    source: Source<'a>,
 }
 
 /// What a chunk changes, in order.
@@ -211,10 +222,13 @@ impl Replay<'_> {
         let mut doubtful: VecDeque<(u64, u64)> = VecDeque::new();
         // Where and why the chain broke: at first at its end, if nothing was written after the checkpoint.
         let mut broken: Option<(usize, u64, Broken)> = None;
+        let mut kept = Vec::new();
         for (index, candidate) in candidates.iter().enumerate() {
+            let file = self.source.open(candidate.number)?;
+            kept.extend(is_planted("recovery-keeps-files-open").then(|| Arc::clone(&file)));
             let mut position = candidate.from;
             if position == 0 {
-                match self.header(candidate, expected)? {
+                match self.header(candidate, &*file, expected)? {
                     Ok(()) => position = FILE_HEADER_BYTES as u64,
                     Err(why) => {
                         if broken.is_none() {
@@ -230,7 +244,7 @@ impl Replay<'_> {
                 }
             }
             broken = loop {
-                match self.chunk(candidate, position, expected) {
+                match self.chunk(candidate, &*file, position, expected) {
                     Ok((changes, bytes, durable)) => {
                         self.apply(changes)?;
                         while doubtful.pop_front_if(|(number, ..)| *number < durable).is_some() {}
@@ -259,9 +273,9 @@ impl Replay<'_> {
     }
 
     /// Whether a file goes on with chunk `expected`.
-    fn header(&self, candidate: &Candidate, expected: u64) -> Result<Result<(), Broken>, Error> {
+    fn header(&self, candidate: &Candidate, file: &dyn File, expected: u64) -> Result<Result<(), Broken>, Error> {
         let name = journal_name(candidate.number);
-        let bytes = read(&*candidate.file, 0, FILE_HEADER_BYTES);
+        let bytes = read(file, 0, FILE_HEADER_BYTES);
         let bytes = bytes.map_err(|error| unavailable(&format!("`{name}` cannot be read"), error))?;
         let header = match FileHeader::parse(&bytes) {
             Ok(header) => header,
@@ -281,8 +295,13 @@ impl Replay<'_> {
     }
 
     /// Reads the chunk at `position`: its changes, its bytes, and up to which chunk it calls the others durable.
-    fn chunk(&self, candidate: &Candidate, position: u64, expected: u64) -> Result<(Changes, u64, u64), Broken> {
-        let file = &*candidate.file;
+    fn chunk(
+        &self,
+        candidate: &Candidate,
+        file: &dyn File,
+        position: u64,
+        expected: u64,
+    ) -> Result<(Changes, u64, u64), Broken> {
         let bad = |bad: crate::engine::chunk::Bad| {
             if bad.is_version() { Broken::Version(bad.to_string()) } else { Broken::Bad(bad.to_string()) }
         };
@@ -366,11 +385,10 @@ impl Replay<'_> {
         for (offset, candidate) in candidates.iter().skip(index).enumerate() {
             let name = journal_name(candidate.number);
             let from = if offset == 0 { position } else { 0 };
-            let size = candidate
-                .file
-                .size()
-                .and_then(|size| usize::try_from(size.saturating_sub(from)).map_err(io::Error::other));
-            let bytes = size.and_then(|size| read(&*candidate.file, from, size));
+            let file = self.source.open(candidate.number)?;
+            let size = file.size();
+            let size = size.and_then(|size| usize::try_from(size.saturating_sub(from)).map_err(io::Error::other));
+            let bytes = size.and_then(|size| read(&*file, from, size));
             let bytes = bytes.map_err(|error| unavailable(&format!("`{name}` cannot be read"), error))?;
             let header = FileHeader::parse(&bytes).ok().filter(|header| offset > 0 && header.file == candidate.number);
             if let Some(header) = header
@@ -398,22 +416,22 @@ impl Replay<'_> {
 /// A sync alone is not enough where one failed before: an operating system may hold the bytes for clean since, serve them
 /// from its cache, and write nothing (fsyncgate). And they may be acknowledged and durable, so that writing them over is no
 /// better. So a copy takes the file's place, whole.
-fn make_durable(files: &dyn Files, name: &str, file: &Arc<dyn File>, end: u64) -> io::Result<Arc<dyn File>> {
+fn make_durable(files: &dyn Files, name: &str, file: &dyn File, end: u64) -> io::Result<()> {
     if is_planted("disk-recovery-trusts-page-cache") {
-        return file.sync().map(|()| Arc::clone(file));
+        return file.sync();
     }
-    match copy(files, name, &**file, end) {
-        Ok(copy) => Ok(copy),
+    match copy(files, name, file, end) {
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::StorageFull => {
             checkpoints::remove(files, &temporary_name(name))?;
             tracing::warn!(%error, file = name, "a full disk: what was recovered is synced where it is");
-            file.sync().map(|()| Arc::clone(file))
+            file.sync()
         }
         Err(error) => Err(error),
     }
 }
 
-fn copy(files: &dyn Files, name: &str, file: &dyn File, end: u64) -> io::Result<Arc<dyn File>> {
+fn copy(files: &dyn Files, name: &str, file: &dyn File, end: u64) -> io::Result<()> {
     let temporary = temporary_name(name);
     checkpoints::remove(files, &temporary)?;
     let copy = files.create(&temporary, file.size()?)?;
@@ -428,8 +446,7 @@ fn copy(files: &dyn Files, name: &str, file: &dyn File, end: u64) -> io::Result<
     }
     copy.sync()?;
     files.rename(&temporary, name)?;
-    files.sync_names()?;
-    Ok(copy)
+    files.sync_names()
 }
 
 /// Up to `bytes` bytes; fewer at the end of the file.

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use ottla_broker_core::log::{Error, ErrorKind};
 use ottla_broker_core::planted::is_planted;
 
+use super::buffers::Buffers;
 use super::files::{File, Files};
 use super::format::{FileKind, journal_name, segment_name};
 use super::pool::Pool;
-use crate::engine::Medium;
+use crate::engine::{Medium, Piece, Stretch};
 
 /// Files that are open at a time, at most: a large log has more files than a process may open.
 const MOST_OPEN: usize = 256;
@@ -23,6 +24,7 @@ const MOST_OPEN: usize = 256;
 pub(super) struct Shelf {
     pub(super) files: Arc<dyn Files>,
     pool: Arc<Pool>,
+    pub(super) buffers: Arc<Buffers>,
     books: Mutex<Books>,
     /// Reads for readers, and their bytes.
     pub(super) reads: AtomicU64,
@@ -76,9 +78,10 @@ pub(super) fn name(number: u64, kind: FileKind) -> String {
 }
 
 impl Shelf {
-    pub(super) fn new(files: Arc<dyn Files>, pool: Arc<Pool>) -> Self {
+    /// Keeps at most `buffer_bytes` of memory for later reads.
+    pub(super) fn new(files: Arc<dyn Files>, pool: Arc<Pool>, buffer_bytes: usize) -> Self {
         let (reads, read_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { files, pool, books: Mutex::default(), reads, read_bytes }
+        Self { files, pool, buffers: Buffers::new(buffer_bytes), books: Mutex::default(), reads, read_bytes }
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
@@ -134,20 +137,14 @@ impl Shelf {
     /// Reads on the calling thread.
     pub(super) fn read_now(&self, number: u64, position: u64, bytes: usize) -> io::Result<Option<Bytes>> {
         let Some(file) = self.open(number)? else { return Ok(None) };
-        read(&*file, position, bytes).map(Some)
+        self.buffers.filled(bytes, |buffer| file.read_at(position, buffer)).map(Some)
     }
-}
-
-fn read(file: &dyn File, position: u64, bytes: usize) -> io::Result<Bytes> {
-    let mut buffer = vec![0; bytes];
-    let length = file.read_at(position, &mut buffer)?;
-    buffer.truncate(length);
-    Ok(Bytes::from(buffer))
 }
 
 #[async_trait]
 impl Medium for Shelf {
-    async fn read(&self, number: u64, position: u64, bytes: usize) -> Result<Option<Bytes>, Error> {
+    async fn read(&self, stretch: Stretch) -> Result<Option<Piece>, Error> {
+        let (number, position, bytes) = (stretch.file(), stretch.position(), stretch.bytes());
         let failed = |error: io::Error| {
             let message = format!("file {number} cannot be read at byte {position}");
             Error::new(ErrorKind::Unavailable, message).with_source(error)
@@ -155,7 +152,12 @@ impl Medium for Shelf {
         let Some(file) = self.open(number).map_err(failed)? else { return Ok(None) };
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.read_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        let answer = self.pool.run(move || read(&*file, position, bytes));
+        let buffers = Arc::clone(&self.buffers);
+        // There and then, while what was read is in that core's cache.
+        let answer = self.pool.run(move || {
+            let read = buffers.filled(bytes, |buffer| file.read_at(position, buffer))?;
+            Ok(stretch.take_apart(&read))
+        });
         let answer = answer.await.map_err(|_| Error::new(ErrorKind::Closed, "the storage is closed: open it anew"))?;
         answer.map(Some).map_err(failed)
     }

@@ -20,7 +20,7 @@ use super::options::DiskOptions;
 use super::pool::Pool;
 use super::recover::recover;
 use super::shelf::Shelf;
-use crate::engine::{Core, Key, Limits, Log, Reader, Space, Writer};
+use crate::engine::{ColdLimits, Core, Key, Limits, Log, Reader, Space, Writer};
 
 /// Threads that read what is not in memory.
 const READERS: usize = 2;
@@ -70,11 +70,12 @@ impl DiskStorage {
         runner: Runner,
     ) -> Result<Self, Error> {
         let pool = Pool::new(if runner == Runner::Threads { READERS } else { 0 });
-        let shelf = Arc::new(Shelf::new(files, Arc::clone(&pool)));
+        let shelf = Arc::new(Shelf::new(files, Arc::clone(&pool), options.cold_bytes));
         let limits = Limits {
             group_bytes: options.group_bytes,
             pending_bytes: options.pending_bytes,
             tail_bytes: options.tail_bytes,
+            cold: cold_limits(options.cold_bytes),
         };
         let core = Arc::new(Core::new(options.level.durability(), limits, Arc::clone(&shelf) as _));
         let found = recover(&core, &shelf, name, true)?;
@@ -90,9 +91,13 @@ impl DiskStorage {
         // From here on the journal of before is history: what of it was cut short cannot come back.
         let begun = engine.begin(found.unused);
         begun.map_err(|error| {
-            let kind =
-                if error.kind() == std::io::ErrorKind::StorageFull { ErrorKind::Full } else { ErrorKind::Unavailable };
-            Error::new(kind, "the first checkpoint could not be written").with_source(error)
+            let (kind, message) = if error.kind() == std::io::ErrorKind::StorageFull {
+                let message = "the disk is full: nothing of the log was changed; give room back and open it anew";
+                (ErrorKind::Full, format!("{message} ({error})"))
+            } else {
+                (ErrorKind::Unavailable, "the first checkpoint could not be written".to_owned())
+            };
+            Error::new(kind, message).with_source(error)
         })?;
         let engine = Arc::new(engine);
         let mut threads = Threads { lock, ..Threads::default() };
@@ -127,6 +132,13 @@ impl DiskStorage {
             read_bytes: self.engine.shelf.read_bytes.load(Ordering::Relaxed),
             tail_bytes: self.core.tail.used(),
         }
+    }
+
+    /// What failed, once a write or a sync has: nothing more is acknowledged until the directory is opened anew, which
+    /// can be done when this is closed or dropped.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<Error> {
+        self.engine.poisoned()
     }
 
     /// Does on the calling thread what the threads would do; says whether anything was written.
@@ -238,6 +250,8 @@ impl DiskStorage {
         };
         pool.end();
         core.tail.clear();
+        core.cold.clear();
+        engine.shelf.buffers.clear();
         for log in core.logs() {
             log.wake(core);
         }
@@ -249,6 +263,12 @@ impl DiskStorage {
     fn take_threads(&self) -> Threads {
         std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// A piece is small enough to be in the cache of the core that read it when it is checked, and large enough that asking
+/// for it costs nothing beside. What is read ahead keeps both threads busy while a reader works on a megabyte.
+pub(super) const fn cold_limits(budget: usize) -> ColdLimits {
+    ColdLimits { piece: 512 << 10, gap: 16 << 10, ahead: 4 << 20, budget, kept: budget / 8 }
 }
 
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {

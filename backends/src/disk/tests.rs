@@ -6,7 +6,10 @@ mod damage;
 pub(crate) mod driven;
 mod failed_sync;
 mod failures;
+mod full;
 mod kill;
+mod making;
+mod many;
 mod subject;
 mod versions;
 

@@ -1,13 +1,25 @@
 //! Reading what lies on the medium.
+//!
+//! Reads go through [`Pieces`]: in pieces of some 100 KiB, each once however many want it, and ahead of a reader who
+//! goes on where a read ended.
+
+mod piece;
+mod pieces;
+mod streams;
 
 use ottla_broker_core::Offset;
 use ottla_broker_core::log::{Error, ErrorKind};
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::Batch;
 
-use super::chunk::Items;
+use self::streams::Stream;
 use super::core::Core;
 use super::extent::Extent;
 use super::log::{Found, Log, Place};
+
+pub(crate) use self::piece::{Piece, Stretch};
+use self::pieces::Share;
+pub(crate) use self::pieces::{ColdLimits, Pieces};
 
 impl Log {
     /// See [`PartitionReader::read`](ottla_broker_core::log::PartitionReader::read).
@@ -21,39 +33,81 @@ impl Log {
         let mut damage: Option<(Vec<Extent>, Error)> = None;
         let mut found: Vec<Batch> = Vec::new();
         let mut size = 0_usize;
+        let begin = from;
+        let mut stream: Option<Option<Stream>> = None;
         loop {
             core.check_readable()?;
-            let (batches, bound) = match self.find(from, until, max_bytes.saturating_sub(size))? {
-                Found::Here(batches) => (batches, until),
-                Found::There { extents, until: bound } => match self.batches(core, &extents).await? {
-                    Ok(batches) => (batches, bound),
-                    // Moved, and perhaps written over: the index says where it is now. If it says the same, it is damage.
-                    Err(error) if damage.as_ref().is_some_and(|(before, _)| *before == extents) => return Err(error),
-                    Err(error) => {
-                        damage = Some((extents, error));
-                        continue;
+            let (batches, bound, asked) = match self.find(from, until, max_bytes.saturating_sub(size))? {
+                Found::Here(batches) => (batches, until, None),
+                Found::There { extents, until: bound } => {
+                    let shares = core.cold.get(&self.key, &extents);
+                    if stream.is_none() {
+                        stream = Some(core.cold.streams(|streams| streams.begin(&self.key, begin)));
+                        if let Some(Some(stream)) = &mut stream {
+                            self.read_ahead(core, stream, &extents);
+                        }
                     }
-                },
+                    match self.gather(core, &shares, &extents).await? {
+                        Ok(batches) => (batches, bound, Some((shares, extents))),
+                        // Moved, and perhaps written over: the index says where it is now. If it says the same, it is damage.
+                        Err(error) if damage.as_ref().is_some_and(|(before, _)| *before == extents) => {
+                            return Err(error);
+                        }
+                        Err(error) => {
+                            damage = Some((extents, error));
+                            continue;
+                        }
+                    }
+                }
             };
             let before = from;
+            let mut is_full = false;
             for batch in batches.into_iter().skip_while(|batch| batch.next_offset() <= before) {
                 let total = size.saturating_add(batch.size_in_bytes());
-                if batch.next_offset() > until || (!found.is_empty() && total > max_bytes) {
-                    return Ok(found);
-                }
-                if batch.next_offset() > bound {
-                    break; // it is in memory
+                is_full = batch.next_offset() > until || (!found.is_empty() && total > max_bytes);
+                if is_full || batch.next_offset() > bound {
+                    break; // or it is in memory
                 }
                 (size, from) = (total, batch.next_offset());
                 found.push(batch);
             }
-            if bound >= until {
-                return Ok(found);
+            if let Some((shares, extents)) = asked {
+                core.cold.done(&shares, &extents, from);
+            }
+            if is_full || bound >= until {
+                break;
             }
             // What is on the medium goes on in memory.
             if from == before {
                 from = bound;
             }
+        }
+        if let Some(stream) = stream {
+            core.cold.streams(|streams| streams.end(stream, &self.key, from));
+        }
+        Ok(found)
+    }
+
+    /// Begins to read what a reader will want who is at `extents` now.
+    fn read_ahead(&self, core: &Core, stream: &mut Stream, extents: &[Extent]) {
+        let limits = &core.cold.limits;
+        let bytes = |extents: &[Extent]| extents.iter().map(|extent| extent.bytes as usize).sum::<usize>();
+        let active = core.cold.streams(|streams| streams.active());
+        // What the others have read ahead must not go before they come to it.
+        let window = limits.ahead.min(limits.budget / 2 / active);
+        stream.left = stream.left.saturating_sub(bytes(extents));
+        if window < limits.piece || stream.left > window / 2 || is_planted("nothing-read-ahead") {
+            return;
+        }
+        let here = extents.last().map_or(stream.next, |last| last.next);
+        // Some more than is wanted: the last piece is to be a whole one, too.
+        let wanted = window - stream.left;
+        let next = self.beyond(stream.ahead.max(here), wanted.saturating_add(limits.piece));
+        let begun = core.cold.get_some(&self.key, &next, wanted).iter().map(|share| share.extents).sum();
+        let begun = next.get(..begun).unwrap_or(&next);
+        if let Some(last) = begun.last() {
+            stream.left += bytes(begun);
+            stream.ahead = last.next;
         }
     }
 
@@ -106,47 +160,35 @@ impl Log {
 
     /// All batches of extents. The inner error says that they are not where the index had them.
     pub(crate) async fn batches(&self, core: &Core, extents: &[Extent]) -> Result<Result<Vec<Batch>, Error>, Error> {
+        self.gather(core, &core.cold.get(&self.key, extents), extents).await
+    }
+
+    async fn gather(
+        &self,
+        core: &Core,
+        shares: &[Share],
+        extents: &[Extent],
+    ) -> Result<Result<Vec<Batch>, Error>, Error> {
         let mut batches = Vec::new();
         let mut rest = extents;
-        while let Some((first, others)) = rest.split_first() {
-            // Extents that lie next to each other are one read.
-            let mut end = first.position + u64::from(first.bytes);
-            let mut together = 1;
-            for extent in others.iter().take_while(|extent| extent.file == first.file) {
-                if extent.position != end {
-                    break;
-                }
-                end += u64::from(extent.bytes);
-                together += 1;
-            }
-            let (run, behind) = rest.split_at_checked(together).unwrap_or((rest, &[]));
+        for share in shares {
+            let (run, behind) = rest.split_at_checked(share.extents).unwrap_or((rest, &[]));
             rest = behind;
-            let length = usize::try_from(end - first.position).unwrap_or(usize::MAX);
-            let Some(bytes) = core.medium.read(first.file, first.position, length).await? else {
-                return Ok(Err(self.unavailable("was moved while it was read")));
+            let piece = match share.flight.clone().await {
+                Ok(Some(piece)) => piece,
+                other => {
+                    core.cold.forget(share);
+                    other?;
+                    return Ok(Err(self.unavailable("was moved while it was read")));
+                }
             };
-            if bytes.len() < length {
-                return Ok(Err(self.corrupt(first, "the file ends too soon")));
-            }
-            let mut extents = run.iter();
-            let mut current = extents.next();
-            for item in Items::new(&self.key, bytes) {
-                let (position, batch) = match item {
-                    Ok(item) => item,
-                    Err(bad) => return Ok(Err(self.corrupt(first, &bad.to_string()))),
-                };
-                let at = first.position + u64::from(position);
-                while current.is_some_and(|extent| at >= extent.position + u64::from(extent.bytes)) {
-                    current = extents.next();
+            for extent in run {
+                if is_planted("cold-read-evicts-tail") {
+                    core.tail.take(extent.bytes as usize);
                 }
-                let Some(extent) = current else { break };
-                if batch.base_offset() < extent.base || at == extent.position && batch.base_offset() != extent.base {
-                    let what = format!("offset {} is not what the index expects", batch.base_offset());
+                if let Err(what) = piece.take(&self.key, extent, &mut batches) {
+                    core.cold.forget(share);
                     return Ok(Err(self.corrupt(extent, &what)));
-                }
-                // What a truncation cut off is there still.
-                if batch.next_offset() <= extent.next {
-                    batches.push(batch);
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ottla_broker_core::log::{Durability, Error, ErrorKind};
 
+use super::cold::{ColdLimits, Pieces};
 use super::key::{Key, Space};
 use super::log::Log;
 use super::medium::Medium;
@@ -21,6 +22,8 @@ pub(crate) struct Limits {
     pub(crate) pending_bytes: usize,
     /// Bytes of the newest batches that are kept in memory.
     pub(crate) tail_bytes: usize,
+    /// What is read from the medium.
+    pub(crate) cold: ColdLimits,
 }
 
 #[derive(Debug)]
@@ -29,7 +32,7 @@ pub(crate) struct Core {
     pub(crate) queue: Queue,
     pub(crate) room: Room,
     pub(crate) tail: Tail,
-    pub(crate) medium: Arc<dyn Medium>,
+    pub(crate) cold: Pieces,
     logs: Mutex<BTreeMap<Key, Arc<Log>>>,
 }
 
@@ -40,7 +43,7 @@ impl Core {
             queue: Queue::new(limits.group_bytes),
             room: Room::new(limits.pending_bytes),
             tail: Tail::new(limits.tail_bytes),
-            medium,
+            cold: Pieces::new(medium, limits.cold),
             logs: Mutex::default(),
         }
     }

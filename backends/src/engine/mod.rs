@@ -31,12 +31,13 @@ pub(crate) use checkpoint::{Checkpoint, FileEntry, FileKind};
 pub(crate) use chunk::{
     Entry, HEADER_BYTES, Header, Items, Run, decode_chunk, decode_directory, encode, find_later, item_bytes, item_head,
 };
+pub(crate) use cold::{ColdLimits, Piece, Stretch};
 pub(crate) use extent::Extent;
 pub(crate) use handle::{Reader, Writer};
 pub(crate) use index::Index;
 pub(crate) use key::{Key, Space};
 pub(crate) use log::{Applied, Log, Saved, Stretches};
 pub(crate) use medium::Medium;
-pub(crate) use plan::{Composed, Plan, extent};
+pub(crate) use plan::{Composed, Plan};
 pub(crate) use queue::{Group, Op, Part, Waiting, Work};
 pub(crate) use sorter::{Moving, Sorter};

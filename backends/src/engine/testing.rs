@@ -10,9 +10,12 @@ use ottla_broker_core::{LeaderEpoch, Offset, PartitionId, TopicId};
 use uuid::Uuid;
 
 use super::chunk::{item_bytes, item_head};
-use super::{Applied, Core, Extent, Key, Limits, Log, Medium, Space};
+use super::{Applied, ColdLimits, Core, Extent, Key, Limits, Log, Medium, Piece, Space, Stretch};
 
 pub(super) const EPOCH: LeaderEpoch = LeaderEpoch(1);
+
+/// Pieces of a few batches, when they are of some 100 bytes.
+pub(super) const COLD: ColdLimits = ColdLimits { piece: 1000, gap: 0, ahead: 4000, budget: 16_000, kept: 4000 };
 
 /// A medium of one byte string for each file; file 0 is none.
 #[derive(Debug, Default)]
@@ -34,16 +37,17 @@ impl std::fmt::Debug for Meanwhile {
 
 #[async_trait]
 impl Medium for Memory {
-    async fn read(&self, file: u64, position: u64, bytes: usize) -> Result<Option<Bytes>, Error> {
+    async fn read(&self, stretch: Stretch) -> Result<Option<Piece>, Error> {
         let meanwhile = self.meanwhile.lock().unwrap().take();
         if let Some(Meanwhile(act)) = meanwhile {
             act();
         }
         *self.reads.lock().unwrap() += 1;
         let files = self.files.lock().unwrap();
-        let Some(Some(content)) = files.get(file as usize) else { return Ok(None) };
-        let content = content.get(position as usize..).unwrap_or_default();
-        Ok(Some(Bytes::copy_from_slice(&content[..bytes.min(content.len())])))
+        let Some(Some(content)) = files.get(stretch.file() as usize) else { return Ok(None) };
+        let content = content.get(stretch.position() as usize..).unwrap_or_default();
+        let bytes = Bytes::copy_from_slice(&content[..stretch.bytes().min(content.len())]);
+        Ok(Some(stretch.take_apart(&bytes)))
     }
 }
 
@@ -63,7 +67,7 @@ impl Memory {
 }
 
 pub(super) fn core_over(medium: &Arc<Memory>, tail_bytes: usize) -> Core {
-    let limits = Limits { group_bytes: 4 << 20, pending_bytes: 32 << 20, tail_bytes };
+    let limits = Limits { group_bytes: 4 << 20, pending_bytes: 32 << 20, tail_bytes, cold: COLD };
     Core::new(Durability::Fsync, limits, Arc::clone(medium) as _)
 }
 

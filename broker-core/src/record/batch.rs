@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::attributes::TimestampType;
+use super::checksum::crc32c;
 use super::compression::Compression;
 use super::error::Error;
 use super::header::Header;
@@ -22,6 +23,8 @@ use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 pub struct Batch {
     raw: Bytes,
     header: Header,
+    /// The CRC was computed here, from these very bytes, which nothing can change: there is no need to do it again.
+    sealed: bool,
 }
 
 impl Batch {
@@ -43,7 +46,7 @@ impl Batch {
                 reason: "there are bytes after the batch",
             });
         }
-        Ok(Self { raw, header })
+        Ok(Self { raw, header, sealed: false })
     }
 
     /// Takes the next batch off a run of them; `None` at its end.
@@ -57,25 +60,46 @@ impl Batch {
         }
         let header = Header::parse(bytes)?;
         let raw = take_front(bytes, header.size_in_bytes())?;
-        Ok(Some(Self { raw, header }))
+        Ok(Some(Self { raw, header, sealed: false }))
     }
 
-    /// A batch whose bytes were just written with this header.
+    /// A batch whose bytes were just written with this header and sealed.
     pub(super) const fn from_parts(raw: Bytes, header: Header) -> Self {
-        Self { raw, header }
+        Self { raw, header, sealed: true }
     }
 
-    /// Compares the CRC-32C of the bytes from 21 on with the header's.
+    /// Compares the CRC-32C of the bytes from 21 on with the header's. A batch that was encoded in this process and
+    /// never left it has the CRC that was computed then; one that was [`checked`](Batch::checked) is not checked again.
     ///
     /// # Errors
     /// [`Error::CrcMismatch`].
     pub fn verify_crc(&self) -> Result<(), Error> {
-        let computed = crc32c::crc32c(self.raw.get(Header::CRC_START..).unwrap_or_default());
+        if self.sealed {
+            return Ok(());
+        }
+        let computed = crc32c(self.raw.get(Header::CRC_START..).unwrap_or_default());
         if computed == self.header.crc {
             Ok(())
         } else {
             Err(Error::CrcMismatch { base_offset: self.header.base_offset, stated: self.header.crc, computed })
         }
+    }
+
+    /// [`Batch::verify_crc`], remembered: this batch and its clones share bytes that nothing can change, so that
+    /// whoever comes later need not go through them again. For a storage that checks what it reads.
+    ///
+    /// # Errors
+    /// As [`Batch::verify_crc`].
+    pub fn checked(mut self) -> Result<Self, Error> {
+        self.verify_crc()?;
+        self.sealed = true;
+        Ok(self)
+    }
+
+    /// Whether [`verify_crc`](Batch::verify_crc) has nothing to do: the CRC was computed or checked in this process.
+    #[must_use]
+    pub const fn is_checked(&self) -> bool {
+        self.sealed
     }
 
     /// Assigns the batch its place in the log. Copies nothing, and leaves the CRC as it is.

@@ -35,6 +35,7 @@
 mod attributes;
 mod batch;
 mod builder;
+mod checksum;
 mod compression;
 mod control;
 mod decode;

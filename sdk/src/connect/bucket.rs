@@ -5,9 +5,9 @@ mod place;
 mod store;
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
-use ottla_backends::bucket::{BucketBackend, OpenError};
+use ottla_backends::bucket::{BucketBackend, BucketStorage, OpenError};
 use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{self, ErrorKind};
@@ -16,7 +16,7 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
 
 use super::error::Error;
-use super::shared::{Options, Places};
+use super::shared::{Beneath, Options, Places, Started};
 use super::stats::Storage;
 use super::url::Url;
 use crate::cluster::embedded::Owner;
@@ -49,8 +49,10 @@ pub(super) async fn open(
     let wanted = (config.clone(), options.clone());
     let start = |hold| async move {
         let backend = open_apart(url, builder, prefix, options, env, hold).await?;
-        let storage = Storage::Bucket(Arc::clone(backend.logs()));
-        super::start(backend.backend(), storage, config, env, &url.shown).await
+        let beneath = Box::new(Prefix(Arc::downgrade(backend.logs())));
+        let storage = Storage::Bucket(Arc::downgrade(backend.logs()));
+        let owner = super::start(backend.backend(), storage, config, env, &url.shown).await?;
+        Ok(Started { owner, beneath })
     };
     OPEN.share((url.scheme.name(), endpoint, place), wanted, &url.shown, env, start).await
 }
@@ -85,6 +87,16 @@ async fn open_apart(
         let _ = told.send(opened.await);
     });
     opened.await.map_err(|_| unavailable("the task that opens it has ended".to_owned()))?
+}
+
+/// The storage under a prefix; whoever asks does not keep it open.
+#[derive(Debug)]
+struct Prefix(Weak<BucketStorage>);
+
+impl Beneath for Prefix {
+    fn poisoned(&self) -> Option<log::Error> {
+        self.0.upgrade().and_then(|storage| storage.poisoned())
+    }
 }
 
 fn refused(url: &Url, error: OpenError) -> Error {

@@ -3,16 +3,16 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use ottla_backends::disk::{DiskBackend, DiskOptions, Level, OpenError};
+use ottla_backends::disk::{DiskBackend, DiskOptions, DiskStorage, Level, OpenError};
 use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{self, ErrorKind};
 use ottla_broker_core::planted::is_planted;
 
 use super::error::Error;
-use super::shared::{Options, Places};
+use super::shared::{Beneath, Options, Places, Started};
 use super::stats::Storage;
 use super::url::Url;
 use crate::cluster::embedded::Owner;
@@ -39,10 +39,22 @@ pub(super) async fn open(
     let wanted = (config.clone(), options);
     let start = |hold| async move {
         let backend = DiskBackend::open_held(&place, options, env, hold).await.map_err(failed)?;
-        let storage = Storage::Disk(Arc::clone(backend.logs()));
-        super::start(backend.backend(), storage, config, env, &url.shown).await
+        let beneath = Box::new(Directory(Arc::downgrade(backend.logs())));
+        let storage = Storage::Disk(Arc::downgrade(backend.logs()));
+        let owner = super::start(backend.backend(), storage, config, env, &url.shown).await?;
+        Ok(Started { owner, beneath })
     };
     OPEN.share(directory, wanted, &url.shown, env, start).await
+}
+
+/// The storage in a directory; whoever asks does not keep it open.
+#[derive(Debug)]
+struct Directory(Weak<DiskStorage>);
+
+impl Beneath for Directory {
+    fn poisoned(&self) -> Option<log::Error> {
+        self.0.upgrade().and_then(|storage| storage.poisoned())
+    }
 }
 
 fn refused(url: &Url, error: OpenError) -> Error {
@@ -70,8 +82,8 @@ impl Options for (BrokerConfig, DiskOptions) {
     }
 }
 
-fn values(options: &DiskOptions) -> [(&'static str, String); 6] {
-    let DiskOptions { level, journal_bytes, file_bytes, tail_bytes, pending_bytes, group_bytes } = *options;
+fn values(options: &DiskOptions) -> [(&'static str, String); 7] {
+    let DiskOptions { level, journal_bytes, file_bytes, tail_bytes, cold_bytes, pending_bytes, group_bytes } = *options;
     let durability = match level {
         Level::Fsync => "fsync",
         Level::Os => "os",
@@ -81,6 +93,7 @@ fn values(options: &DiskOptions) -> [(&'static str, String); 6] {
         ("journal_bytes", journal_bytes.to_string()),
         ("file_bytes", file_bytes.to_string()),
         ("tail_bytes", tail_bytes.to_string()),
+        ("cold_bytes", cold_bytes.to_string()),
         ("pending_bytes", pending_bytes.to_string()),
         ("group_bytes", group_bytes.to_string()),
     ]
@@ -100,6 +113,7 @@ pub(super) fn read(mut section: Section) -> Result<DiskOptions, config::Error> {
         options.file_bytes = bytes as u64;
     }
     options.tail_bytes = section.count("tail_bytes")?.unwrap_or(options.tail_bytes);
+    options.cold_bytes = section.count("cold_bytes")?.unwrap_or(options.cold_bytes);
     options.pending_bytes = section.count("pending_bytes")?.unwrap_or(options.pending_bytes);
     options.group_bytes = section.count("group_bytes")?.unwrap_or(options.group_bytes);
     section.finish()?;
@@ -138,13 +152,16 @@ mod tests {
     #[test]
     fn the_table_is_read() {
         assert_eq!(options("").unwrap(), DiskOptions::default());
-        let small =
-            options("durability = 'os'\njournal_bytes = 16777216\ntail_bytes = 0\ngroup_bytes = 65536").unwrap();
+        let small = options(
+            "durability = 'os'\njournal_bytes = 16777216\ntail_bytes = 0\ncold_bytes = 1048576\ngroup_bytes = 65536",
+        )
+        .unwrap();
         let expected = DiskOptions {
             level: Level::Os,
             journal_bytes: 16 << 20,
             file_bytes: 2 << 20,
             tail_bytes: 0,
+            cold_bytes: 1 << 20,
             group_bytes: 64 << 10,
             ..DiskOptions::default()
         };

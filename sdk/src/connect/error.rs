@@ -87,6 +87,18 @@ pub enum Error {
         /// What is wrong with them. No secret is told.
         reason: String,
     },
+    /// A write or a sync of the storage failed, and clients of this process still have it: it takes nothing more until
+    /// it is opened anew, and nobody can open it while they do. What was acknowledged is there.
+    #[error(
+        "cannot open `{url}`: its storage was poisoned ({source}); \
+             close all clients of it in this process, then connect anew"
+    )]
+    Poisoned {
+        /// The URL.
+        url: String,
+        /// What failed.
+        source: log::Error,
+    },
     /// The directory cannot be made, read or written.
     #[error("cannot open `{url}`: {} cannot be used: {source}", .directory.display())]
     Directory {
@@ -120,7 +132,7 @@ impl Error {
     /// Whether to connect again may succeed: whoever has the directory or the prefix may be about to end.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
-        matches!(self, Self::InUse { .. })
+        matches!(self, Self::InUse { .. } | Self::Poisoned { .. })
     }
 }
 

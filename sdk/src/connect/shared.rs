@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
+use ottla_broker_core::log;
 use ottla_broker_core::planted::is_planted;
 use tokio::sync::watch;
 
@@ -21,6 +22,19 @@ pub(super) trait Options: Clone {
     fn difference(&self, wanted: &Self) -> Option<String>;
 }
 
+/// What is beneath a broker.
+pub(super) trait Beneath: std::fmt::Debug + Send + Sync {
+    /// Why it takes nothing more until it is opened anew, if so.
+    fn poisoned(&self) -> Option<log::Error>;
+}
+
+/// What a place has once it is started.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) owner: Owner,
+    pub(super) beneath: Box<dyn Beneath>,
+}
+
 /// The places where there is a broker. Each has a lock of its own that is held while it starts, so that of
 /// two connects at once one waits for the other's broker, and other places do not.
 #[derive(Debug)]
@@ -33,6 +47,8 @@ struct Slot<O>(tokio::sync::Mutex<Option<Instance<O>>>);
 struct Instance<O> {
     owner: Weak<Owner>,
     options: O,
+    /// `None` until it is started.
+    beneath: Option<Box<dyn Beneath>>,
     /// Its sender is dropped when the place is free again.
     hold: watch::Receiver<()>,
 }
@@ -40,6 +56,16 @@ struct Instance<O> {
 impl<O> Instance<O> {
     fn is_over(&self) -> bool {
         self.owner.strong_count() == 0 && self.hold.has_changed().is_err()
+    }
+
+    /// Nobody is let into a storage that takes nothing more. Nor is it opened anew beside those who have it: the
+    /// directory's lock is theirs until they close, and two who write there are one too many.
+    fn check(&self, url: &str) -> Result<(), Error> {
+        let poisoned = self.beneath.as_ref().and_then(|beneath| beneath.poisoned());
+        match poisoned.filter(|_| !is_planted("newcomer-gets-poisoned-broker")) {
+            Some(source) => Err(Error::Poisoned { url: url.to_owned(), source }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -50,6 +76,10 @@ impl<K: Ord, O: Options> Places<K, O> {
 
     /// A share of the broker at `place`, which lives as long as a client of it does. Where there is none `start`
     /// makes one; it drops what it is given when the place is free again.
+    ///
+    /// # Errors
+    /// [`Error::OtherOptions`]; [`Error::Poisoned`] while somebody still has one that takes nothing more; what `start`
+    /// fails with.
     pub(super) async fn share<F>(
         &self,
         place: K,
@@ -59,27 +89,30 @@ impl<K: Ord, O: Options> Places<K, O> {
         start: impl FnOnce(watch::Sender<()>) -> F,
     ) -> Result<Arc<Owner>, Error>
     where
-        F: Future<Output = Result<Owner, Error>>,
+        F: Future<Output = Result<Started, Error>>,
     {
         let slot = self.slot(place);
         let mut instance = slot.0.lock().await;
         if let Some(before) = instance.as_mut() {
             if let Some(owner) = before.owner.upgrade().filter(|owner| !owner.broker.is_closed()) {
+                before.check(url)?;
                 return match before.options.difference(&options) {
                     None => Ok(owner),
                     Some(difference) => Err(Error::OtherOptions { url: url.to_owned(), difference }),
                 };
             }
             // Nothing is ever sent: this ends when the sender is dropped. If it never is, `start` says what is wrong.
-            if !is_planted("newcomer-does-not-wait") {
-                let _ = env.timeout(LEAVES_WITHIN, before.hold.changed()).await;
+            if !is_planted("newcomer-does-not-wait") && env.timeout(LEAVES_WITHIN, before.hold.changed()).await.is_err()
+            {
+                before.check(url)?;
             }
         }
         let (holder, hold) = watch::channel(());
         // Before it starts: if this future is dropped in the midst, the next one waits for what became of it.
-        let starting = instance.insert(Instance { owner: Weak::new(), options, hold });
-        let owner = Arc::new(start(holder).await?);
-        starting.owner = Arc::downgrade(&owner);
+        let starting = instance.insert(Instance { owner: Weak::new(), options, beneath: None, hold });
+        let Started { owner, beneath } = start(holder).await?;
+        let owner = Arc::new(owner);
+        (starting.owner, starting.beneath) = (Arc::downgrade(&owner), Some(beneath));
         Ok(owner)
     }
 
@@ -104,3 +137,6 @@ impl Options for BrokerConfig {
         Some(format!("`{differs}` is {} there and {} here", shown(self), shown(wanted)))
     }
 }
+
+#[cfg(all(test, feature = "memory"))]
+mod tests;

@@ -20,9 +20,11 @@
 mod admin;
 mod backends;
 mod consumers;
+mod disk_reads;
 mod errors;
 mod groups;
 mod lifecycle;
+mod poisoned_disk;
 mod records;
 mod settings;
 mod shared_disk;

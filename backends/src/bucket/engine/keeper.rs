@@ -12,9 +12,9 @@ use ottla_broker_core::planted::is_planted;
 
 use super::{Dead, Engine};
 use crate::bucket::keys::{Name, of_file};
-use crate::bucket::marks::Tombstone;
 use crate::bucket::shelf::About;
 use crate::bucket::store::{Created, Purpose};
+use crate::bucket::takeover::is_tombstone;
 use crate::engine::{Checkpoint, Core, FileEntry, FileKind, HEADER_BYTES};
 
 /// How long after a checkpoint the next one waits that only gives room back: retention trims one partition after
@@ -22,8 +22,6 @@ use crate::engine::{Checkpoint, Core, FileEntry, FileKind, HEADER_BYTES};
 const TRIMS_WAIT: Duration = Duration::from_secs(10);
 /// How long the background waits after a round that failed.
 const AFTER_TROUBLE: Duration = Duration::from_secs(1);
-/// No tombstone is larger.
-const TOMBSTONE_BYTES: u64 = 128;
 
 impl Engine {
     /// The first checkpoint: from here on what was inherited is history. `older` are those of before.
@@ -116,11 +114,10 @@ impl Engine {
                 }
             }
         };
-        self.lease.end();
-        if trouble.is_none_or(|error| error.kind() != ErrorKind::Fenced)
-            && let Err(error) = self.lease.write(true).await
-        {
-            tracing::warn!(%error, "the lease could not be given back: the next opening waits until it is stale");
+        if trouble.is_none_or(|error| error.kind() != ErrorKind::Fenced) {
+            self.lease.release().await;
+        } else {
+            self.lease.end();
         }
         self.core.end(Core::closed());
         self.core.tail.clear();
@@ -174,9 +171,10 @@ impl Engine {
         let created = self.store().create(Purpose::Checkpoint, &path, body.into(), |found| found.starts_with(&head));
         let outcome = created.await.and_then(|created| match created {
             Created::Ours => Ok(()),
-            Created::Theirs(_) => {
-                Err(Error::new(ErrorKind::Fenced, format!("`{path}` was written by another: the storage was taken over")))
-            }
+            Created::Theirs(_) => Err(Error::new(
+                ErrorKind::Fenced,
+                format!("`{path}` was written by another: the storage was taken over"),
+            )),
         });
         let mut work = self.lock();
         if let Err(error) = outcome {
@@ -237,11 +235,11 @@ impl Engine {
                     if incarnation >= self.incarnation || known.contains(&file) || used.contains(&file) {
                         continue;
                     }
-                    if kind == FileKind::Journal && object.bytes <= TOMBSTONE_BYTES {
-                        let head = self.store().get(Purpose::Compaction, &object.path).await?;
-                        if head.is_none_or(|head| Tombstone::is_one(&head)) && !is_planted("bucket-tombstone-swept") {
-                            continue;
-                        }
+                    if kind == FileKind::Journal
+                        && is_tombstone(self.store(), &object).await?
+                        && !is_planted("bucket-tombstone-swept")
+                    {
+                        continue;
                     }
                     paths.push(object.path);
                 }

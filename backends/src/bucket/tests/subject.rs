@@ -23,7 +23,12 @@ pub(crate) struct Subject {
 
 /// Options with which a test does not wait.
 pub(crate) fn eager() -> BucketOptions {
-    BucketOptions { puts_per_second: 100_000, take_over: true, renew_every: Duration::from_secs(60), ..BucketOptions::default() }
+    BucketOptions {
+        puts_per_second: 100_000,
+        take_over: true,
+        renew_every: Duration::from_secs(60),
+        ..BucketOptions::default()
+    }
 }
 
 impl Subject {
@@ -32,7 +37,7 @@ impl Subject {
     }
 
     pub(crate) fn cold() -> Arc<Self> {
-        Self::with(BucketOptions { tail_bytes: 0, group_bytes: 1, journal_objects: 16, ..eager() })
+        Self::with(BucketOptions { tail_bytes: 0, cold_bytes: 0, group_bytes: 1, journal_objects: 16, ..eager() })
     }
 
     fn with(options: BucketOptions) -> Arc<Self> {

@@ -29,6 +29,7 @@ use super::format::{Checkpoint, FILE_HEADER_BYTES, Name, journal_name};
 use super::pool::Pool;
 use super::recover::{read, recover};
 use super::shelf::{About, Shelf, name};
+use super::storage::cold_limits;
 use crate::engine::{Core, HEADER_BYTES, Header, Key, Limits, find_later};
 
 pub use report::{Damage, FileKind, FileReport, LogName, LogReport, Report, Torn};
@@ -68,8 +69,8 @@ pub(super) fn check_files(files: Arc<dyn Files>, directory: &Path) -> io::Result
         foreign: Vec::new(),
         damage: Vec::new(),
     };
-    let shelf = Arc::new(Shelf::new(Arc::clone(&files), Pool::new(0)));
-    let limits = Limits { group_bytes: 0, pending_bytes: 0, tail_bytes: 0 };
+    let shelf = Arc::new(Shelf::new(Arc::clone(&files), Pool::new(0), 0));
+    let limits = Limits { group_bytes: 0, pending_bytes: 0, tail_bytes: 0, cold: cold_limits(0) };
     let core = Core::new(Durability::Fsync, limits, Arc::clone(&shelf) as _);
     let newest = checkpoints::newest(&*files)?;
     let decoded = newest.and_then(|(number, bytes)| Some((number, Checkpoint::decode(&bytes).ok()?)));

@@ -91,10 +91,25 @@ impl Engine {
             self.core.queue.accept();
             return Ok(());
         }
-        let made = self.make_file(&mut state, self.options.file_bytes);
-        let outcome = match made {
+        let reserved = self.reserve(&mut state, self.options.file_bytes);
+        state.making = true;
+        // To allocate a file and to sync its name takes milliseconds, and the writer has work.
+        let (made, mut state) = if is_planted("journal-file-made-under-lock") {
+            (self.make(&reserved), state)
+        } else {
+            drop(state);
+            (self.make(&reserved), self.lock())
+        };
+        state.making = false;
+        let outcome = match self.made(&mut state, reserved, made) {
             Ok(next) => {
-                state.next = Some(next);
+                // A batch that needed a file of its own was written meanwhile, and files are written in their order.
+                let late = state.journal.current.as_ref().is_some_and(|current| current.number > next.number);
+                if late && !is_planted("journal-file-behind-its-number") {
+                    self.put_aside(&mut state, &next);
+                } else {
+                    state.next = Some(next);
+                }
                 self.core.queue.accept();
                 Ok(())
             }

@@ -15,7 +15,7 @@ fn shelf() -> (CrashFiles, Shelf) {
     for number in 1..=FILES {
         files.create(&name(number, FileKind::Segment), 8).unwrap();
     }
-    (files.clone(), Shelf::new(Arc::new(files), Pool::new(0)))
+    (files.clone(), Shelf::new(Arc::new(files), Pool::new(0), 0))
 }
 
 fn about(closed: bool) -> About {

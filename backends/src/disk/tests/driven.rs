@@ -21,6 +21,7 @@ pub(crate) const SMALL: DiskOptions = DiskOptions {
     journal_bytes: 16 << 20,
     file_bytes: 272 << 10,
     tail_bytes: 0,
+    cold_bytes: 0,
     pending_bytes: 32 << 20,
     group_bytes: 4 << 20,
 };

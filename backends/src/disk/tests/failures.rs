@@ -13,6 +13,7 @@ use super::crash::check::observe;
 use super::crash::model::Model;
 use super::crash::workload::{batch, keys, open, open_log, run};
 use crate::disk::Level;
+use crate::disk::files::Files;
 use crate::disk::files::crash::{Call, Choice, CrashFiles, Failure, Fault};
 use crate::disk::storage::DiskStorage;
 use crate::engine::Key;
@@ -65,7 +66,9 @@ fn after_a_failed_sync_nothing_is_acknowledged_until_it_is_opened_anew() {
     let mut bench = Bench::new(Level::Fsync);
     bench.append(100).unwrap();
     bench.files.fail(Fault::next(Call::Sync, Failure::Io));
+    assert!(bench.storage.poisoned().is_none());
     assert_eq!(bench.append(100), Err(ErrorKind::Poisoned));
+    assert_eq!(bench.storage.poisoned().unwrap().kind(), ErrorKind::Poisoned);
     // The next sync would succeed, and say nothing of what the first one lost.
     assert_eq!(bench.append(100), Err(ErrorKind::Poisoned));
     assert_eq!(run(&bench.storage, bench.storage.close()).unwrap_err().kind(), ErrorKind::Poisoned);
@@ -127,6 +130,41 @@ fn a_full_disk_refuses_records_and_goes_on_when_there_is_room() {
     assert_eq!(bench.log.append(batch).unwrap_err().kind(), ErrorKind::Full);
     // What gives room back is taken.
     let half = Offset(acknowledged.0 / 2);
+    run(&bench.storage, bench.log.trim_prefix(half, TrimBase { start: half, state: Bytes::new() })).unwrap();
+    for _ in 0..3 {
+        let _ = bench.storage.tend();
+    }
+    bench.append(3_000).unwrap();
+    assert_eq!(Bench::offsets(&bench.after(Choice::NOTHING)), (half.0..bench.next.0).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_full_disk_can_be_opened_anew_and_emptied() {
+    let mut bench = Bench::new(Level::Fsync);
+    bench.files.set_capacity(Some(200 << 10));
+    while bench.append(3_000).is_ok() {
+        let _ = bench.storage.tend();
+    }
+    let expected: Vec<_> = (0..bench.next.0).collect();
+    // Closed in order: nothing is kept to be used again.
+    bench.files.set_capacity(None);
+    run(&bench.storage, bench.storage.close()).unwrap();
+    let left = bench.files.crash(Choice::NOTHING);
+    let used = |files: &CrashFiles| -> u64 {
+        let names = files.list().unwrap();
+        names.iter().map(|name| files.open(name, false).unwrap().size().unwrap()).sum()
+    };
+    let checkpoint_and_least_file = 14 << 10;
+    left.set_capacity(Some(used(&left) + checkpoint_and_least_file));
+    bench.files = left;
+    bench.storage = open(&bench.files, Level::Fsync).unwrap();
+    assert_eq!(Bench::offsets(&observe(&bench.storage)[0].1), expected);
+    bench.reopen_log();
+    // The least file is a few pages.
+    let refused = (0..4).find_map(|_| bench.append(3_000).err());
+    assert_eq!(refused, Some(ErrorKind::Full));
+    bench.reopen_log();
+    let half = Offset(bench.next.0 / 2);
     run(&bench.storage, bench.log.trim_prefix(half, TrimBase { start: half, state: Bytes::new() })).unwrap();
     for _ in 0..3 {
         let _ = bench.storage.tend();

@@ -32,6 +32,8 @@ impl Real {
             journal_bytes: 1 << 20,
             file_bytes: 272 << 10,
             tail_bytes: 0,
+            // What is kept here is not read, and so not damaged.
+            cold_bytes: 0,
             group_bytes: 1,
             ..DiskOptions::default()
         })

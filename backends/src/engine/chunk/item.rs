@@ -66,7 +66,8 @@ impl Items {
         let batch = Batch::split_first(&mut self.rest)
             .map_err(|error| Bad::batch(&error))?
             .ok_or(Bad::Structure("an item is without a batch"))?;
-        batch.verify_crc().map_err(|error| Bad::batch(&error))?;
+        // Once for all: whoever reads the batch in this process need not do it again.
+        let batch = batch.checked().map_err(|error| Bad::batch(&error))?;
         self.position += before - self.rest.len();
         Ok((position, batch))
     }

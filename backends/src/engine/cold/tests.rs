@@ -1,5 +1,7 @@
 //! Reads of what is not in memory, on a medium whose files move meanwhile.
 
+mod ahead;
+
 use std::sync::Arc;
 
 use futures::FutureExt;

@@ -76,6 +76,19 @@ impl Log {
         Ok(Found::Here(here.cloned().collect()))
     }
 
+    /// The next extents from `from` on that are to be read from the medium, of some `bytes` together.
+    pub(crate) fn beyond(&self, from: Offset, bytes: usize) -> Vec<Extent> {
+        let state = self.lock();
+        let tail = state.tail.front().map_or(state.bounds.end, Batch::base_offset);
+        let mut size = 0_usize;
+        let is_wanted = |extent: &&Extent| {
+            let is_wanted = extent.base < tail && size < bytes;
+            size = size.saturating_add(extent.bytes as usize);
+            is_wanted
+        };
+        state.index.from(from).take_while(is_wanted).copied().collect()
+    }
+
     /// The base offset of the first batch that ends after `from` and is of this time or later if it is in memory;
     /// or the extent that may hold it.
     pub(crate) fn find_time(&self, from: Offset, timestamp_ms: i64) -> Result<Place, Error> {

@@ -70,6 +70,11 @@ impl CrashFiles {
         self.machine().capacity = capacity;
     }
 
+    /// Lets so many files be open at a time, and no more. None, as it begins: without a bound.
+    pub(crate) fn set_most_handles(&self, most: Option<usize>) {
+        self.machine().most_handles = most;
+    }
+
     /// How often something was asked, with success or without.
     pub(crate) fn calls(&self, call: Call) -> u64 {
         self.machine().calls.get(&call).copied().unwrap_or_default()
@@ -120,6 +125,7 @@ impl Files for CrashFiles {
     fn create(&self, name: &str, room: u64) -> io::Result<Arc<dyn File>> {
         name::check(name)?;
         let mut machine = self.enter(Call::Create, name)?;
+        machine.may_open()?;
         let inode = machine.create(name, room)?;
         Ok(self.handle(&mut machine, name, inode, true))
     }
@@ -128,6 +134,7 @@ impl Files for CrashFiles {
         name::check(name)?;
         let mut machine = self.enter(Call::Open, name)?;
         let inode = machine.find(name)?;
+        machine.may_open()?;
         Ok(self.handle(&mut machine, name, inode, writable))
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use rustix::io::Errno;
 
 use super::content::Content;
 use super::fault::{Call, Failure, Fault};
@@ -20,6 +21,7 @@ pub(super) struct Machine {
     files: BTreeMap<Inode, Live>,
     next_inode: Inode,
     pub(super) capacity: Option<u64>,
+    pub(super) most_handles: Option<usize>,
     pub(super) faults: Vec<Fault>,
     pub(super) calls: BTreeMap<Call, u64>,
 }
@@ -136,6 +138,12 @@ impl Machine {
         if self.files.get(&inode).is_some_and(|file| !file.named && file.handles == 0) {
             self.files.remove(&inode);
         }
+    }
+
+    /// Fails where a process has as many handles as it may.
+    pub(super) fn may_open(&self) -> io::Result<()> {
+        let open: usize = self.files.values().map(|file| file.handles).sum();
+        if self.most_handles.is_some_and(|most| open >= most) { Err(Errno::MFILE.into()) } else { Ok(()) }
     }
 
     pub(super) fn opened(&mut self, inode: Inode) {

@@ -27,6 +27,7 @@ pub(in crate::disk::tests) fn options(level: Level) -> DiskOptions {
         journal_bytes: 64 << 10,
         file_bytes: 32 << 10,
         tail_bytes: 4 << 10,
+        cold_bytes: 64 << 10,
         pending_bytes: 1 << 20,
         group_bytes: 8 << 10,
     }
