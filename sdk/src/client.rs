@@ -144,7 +144,13 @@ impl Client {
         consumer: consumer::Settings,
         producer: ProducerSettings,
     ) -> Self {
-        Self { opened: Opened { context, registry: Arc::default() }, storage: Arc::new(Counted::new(storage)), reader, consumer, producer }
+        Self {
+            opened: Opened { context, registry: Arc::default() },
+            storage: Arc::new(Counted::new(storage)),
+            reader,
+            consumer,
+            producer,
+        }
     }
 
     fn opened(&self, doing: &str) -> Result<Opened, Error> {

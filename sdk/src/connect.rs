@@ -29,8 +29,8 @@ pub use error::Error;
 pub use ottla_backends::bucket::{BucketOptions, BucketStats, Requests};
 #[cfg(feature = "disk")]
 pub use ottla_backends::disk::{DiskOptions, DiskStats, Level};
-pub(crate) use stats::{Counted, Storage};
 pub use stats::StorageStats;
+pub(crate) use stats::{Counted, Storage};
 use url::{Scheme, Url};
 
 use crate::cluster::Cluster;

@@ -12,7 +12,7 @@ use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{self, ErrorKind};
 use ottla_broker_core::planted::is_planted;
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{oneshot, watch};
 
 use super::error::Error;
@@ -75,7 +75,8 @@ async fn open_apart(
         |what: String| Error::Storage { url: url.shown.clone(), source: log::Error::new(ErrorKind::Unavailable, what) };
     let apart = started.as_ref().map_err(|error| unavailable(format!("its threads cannot be started: {error}")))?;
     let (told, opened) = oneshot::channel();
-    let (asked, env, handle) = (url.clone(), env.clone(), apart.handle().clone());
+    let apart = if is_planted("bucket-on-callers-runtime") { Handle::current() } else { apart.handle().clone() };
+    let (asked, env, handle) = (url.clone(), env.clone(), apart.clone());
     apart.spawn(async move {
         let opened = async {
             // Reads the certificates of the system: not on a thread of the service.

