@@ -93,10 +93,7 @@ async fn run(options: &Options) -> Result<(), Error> {
         write(&client, options).await
     };
     let both = async { tokio::try_join!(writing, following) };
-    Env::system()
-        .timeout(LIMIT, both)
-        .await
-        .map_err(|_| "the records did not come within the limit")??;
+    Env::system().timeout(LIMIT, both).await.map_err(|_| "the records did not come within the limit")??;
     let written = counted(&client)?;
     print("writing, and a reader that keeps up", &opened, &written);
 
