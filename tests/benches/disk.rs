@@ -320,7 +320,7 @@ async fn cold(rounds: usize) {
 }
 
 /// How often a round reads everything.
-const COLD_PASSES: usize = 4;
+const COLD_PASSES: usize = 10;
 
 fn add(spent: &mut (f64, f64, usize), watch: Watch, bytes: usize) {
     let now = watch.stop();

@@ -8,8 +8,8 @@
 //! ```text
 //!   producers ─┐                                        ┌─ crash, restart, second broker
 //!   readers   ─┼─► seam: lost, late, moved ─► broker ─► │  storage: full, failing, rotting, poisoned
-//!   members   ─┤         ▲                              └─ metadata: failing, lost answers
-//!   consumers ─┘         └──── nemesis, by the seed
+//!   members   ─┤         ▲                              ├─ metadata: failing, lost answers
+//!   consumers ─┘         └──── nemesis, by the seed     └─ in some seeds a disk: torn, half-done, recovered
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +23,7 @@ mod cast;
 mod chance;
 mod consumed;
 mod consumers;
+mod disk;
 mod groups;
 mod growth;
 mod hearing;

@@ -5,17 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_broker_core::env::Env;
-use ottla_broker_core::log::{Backend, Error, ErrorKind, MetadataLog, PartitionLog, SnapshotStore};
-use ottla_broker_core::{PartitionId, TopicId};
+use ottla_broker_core::log::{Backend, Error, MetadataLog, SnapshotStore};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use super::files::{Lock, LockError, RealFiles};
 use super::options::DiskOptions;
-use super::snapshots::Logs;
 use super::storage::{DiskStorage, Runner, off_runtime};
-use crate::engine::over_log::{LogMetadata, LogSnapshots};
-use crate::engine::{Key, Space};
 
 /// All that a broker stores into, in one directory.
 #[derive(Clone, Debug)]
@@ -128,9 +123,13 @@ impl DiskBackend {
 
     /// With a storage that is open.
     pub(super) async fn over(logs: DiskStorage) -> Result<Self, Error> {
-        let logs = Arc::new(logs);
-        let metadata = LogMetadata::open(own(&logs, 0)?, own(&logs, 1)?).await?;
-        let snapshots = LogSnapshots::new(Arc::new(Logs(Arc::clone(&logs))));
+        Self::sharing(Arc::new(logs)).await
+    }
+
+    /// With a storage that somebody else looks after, too.
+    pub(super) async fn sharing(logs: Arc<DiskStorage>) -> Result<Self, Error> {
+        let metadata = logs.core.open_metadata().await?;
+        let snapshots = logs.core.snapshots();
         Ok(Self { logs, metadata: Arc::new(metadata), snapshots: Arc::new(snapshots) })
     }
 
@@ -149,11 +148,4 @@ impl DiskBackend {
             snapshots: Arc::clone(&self.snapshots),
         }
     }
-}
-
-/// A log of the metadata's.
-fn own(logs: &DiskStorage, partition: i32) -> Result<Arc<dyn PartitionLog>, Error> {
-    let id = PartitionId { topic: TopicId(Uuid::nil()), partition };
-    let log = logs.own_log(Key { space: Space::Metadata, id }, true)?;
-    log.ok_or_else(|| Error::new(ErrorKind::Closed, "the metadata's log is gone"))
 }

@@ -14,43 +14,24 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use ottla_broker_core::planted::is_planted;
 
 use super::engine::Engine;
 use super::files::File;
 use super::format::{FILE_HEADER_BYTES, FileHeader, FileKind, segment_name};
-use super::journal::extent;
 use super::shelf::About;
-use crate::engine::{Entry, Extent, Index, Items, Key, Log, Run, Stretches, encode, item_bytes};
+use crate::engine::{Extent, Key, Moving, Sorted, Sorter, Which};
 
 /// A journal file whose pieces are so large on average stays as it is: reading it is sequential enough.
 const SORTED_ENOUGH: u64 = 32 << 10;
-/// What is gathered before it is written, and read in one piece.
-const CHUNK_BYTES: usize = 8 << 20;
+/// What is read in one piece.
 const READ_BYTES: u64 = 1 << 20;
-
-/// A log's batches that are to move.
-struct Moving {
-    log: Arc<Log>,
-    from: Stretches,
-}
-
-/// A log among those that move, and a stretch of it.
-type Which = (usize, usize);
 
 /// Writes one segment.
 struct Segment {
-    number: u64,
     file: Arc<dyn File>,
-    position: u64,
-    chunks: u64,
-    entries: Vec<Entry>,
-    data: Vec<u8>,
-    /// The batches of the chunk that is gathered: of which log, and where in the chunk's data.
-    gathered: Vec<(Which, Extent)>,
-    /// What became of them.
-    moved: BTreeMap<Which, Index>,
+    sorter: Sorter,
+    end: u64,
 }
 
 impl Engine {
@@ -129,16 +110,8 @@ impl Engine {
             durable: 0,
         };
         file.write_at(0, &mut [IoSlice::new(&header.encode())])?;
-        let mut segment = Segment {
-            number,
-            file: Arc::clone(&file),
-            position: FILE_HEADER_BYTES as u64,
-            chunks: 0,
-            entries: Vec::new(),
-            data: Vec::new(),
-            gathered: Vec::new(),
-            moved: BTreeMap::new(),
-        };
+        let end = FILE_HEADER_BYTES as u64;
+        let mut segment = Segment { file: Arc::clone(&file), sorter: Sorter::new(number, end), end };
         let mut damaged = BTreeSet::new();
         for (which, Moving { log, from }) in moving.iter().enumerate() {
             for (stretch, extents) in from.stretches.iter().enumerate() {
@@ -150,16 +123,14 @@ impl Engine {
                 }
             }
         }
-        segment.flush()?;
+        segment.sorter.flush();
+        segment.write()?;
         file.sync()?;
         files.sync_names()?;
-        self.counts.compacted_bytes.fetch_add(segment.position, Ordering::Relaxed);
-        let about = About { kind: FileKind::Segment, bytes: segment.position, closed: true, adopted: false };
+        self.counts.compacted_bytes.fetch_add(segment.end, Ordering::Relaxed);
+        let about = About { kind: FileKind::Segment, bytes: segment.end, closed: true, adopted: false };
         self.shelf.add(number, about, Some(file));
-        let mut moved: BTreeMap<usize, Vec<Extent>> = BTreeMap::new();
-        for ((which, _), index) in segment.moved {
-            moved.entry(which).or_default().extend(index.extents());
-        }
+        let mut moved = segment.sorter.into_moved();
         for (which, Moving { log, from }) in moving.iter().enumerate() {
             if damaged.contains(&which) {
                 self.leave(from.stretches.iter().flatten());
@@ -212,78 +183,22 @@ impl Engine {
             if bytes.len() < length {
                 return Ok(Err(format!("file {} ends too soon", first.file)));
             }
-            if let Err(what) = segment.take(which, key, run, &bytes)? {
+            if let Err(what) = segment.sorter.take(which, key, run, &bytes) {
                 return Ok(Err(what));
             }
+            segment.write()?;
         }
         Ok(Ok(()))
     }
 }
 
 impl Segment {
-    /// Takes the batches of `run`, which lie in `bytes`.
-    fn take(&mut self, which: Which, key: Key, run: &[Extent], bytes: &Bytes) -> io::Result<Result<(), String>> {
-        let Some(first) = run.first() else { return Ok(Ok(())) };
-        let mut extents = run.iter().peekable();
-        for item in Items::new(&key, bytes.clone()) {
-            let (position, batch) = match item {
-                Ok(item) => item,
-                Err(bad) => return Ok(Err(format!("file {}, byte {}: {bad}", first.file, first.position))),
-            };
-            let at = first.position + u64::from(position);
-            while extents.next_if(|extent| at >= extent.position + u64::from(extent.bytes)).is_some() {}
-            let Some(current) = extents.peek() else { break };
-            if batch.base_offset() < current.base {
-                return Ok(Err(format!("file {}, byte {at}: it is not what the index expects", first.file)));
-            }
-            if batch.next_offset() > current.next {
-                continue; // a truncation cut it off
-            }
-            let length = item_bytes(&batch);
-            if !self.data.is_empty() && self.data.len() + length > CHUNK_BYTES {
-                self.flush()?;
-            }
-            let start = position as usize;
-            let Some(item) = bytes.get(start..start + length) else { break };
-            let extent = extent(&batch, self.number, self.data.len() as u64, length);
-            self.data.extend_from_slice(item);
-            match self.entries.last_mut() {
-                Some(Entry::Run(run)) if run.key == key => {
-                    run.next = extent.next;
-                    run.batches += 1;
-                    run.bytes += extent.bytes;
-                    run.max_timestamp = run.max_timestamp.max(extent.max_timestamp);
-                }
-                _ => self.entries.push(Entry::Run(Run {
-                    key,
-                    base: extent.base,
-                    next: extent.next,
-                    batches: 1,
-                    bytes: extent.bytes,
-                    max_timestamp: extent.max_timestamp,
-                })),
-            }
-            self.gathered.push((which, extent));
+    /// Writes the chunks that are whole.
+    fn write(&mut self) -> io::Result<()> {
+        for Sorted { position, head, data } in self.sorter.ready.drain(..) {
+            self.file.write_at(position, &mut [IoSlice::new(&head), IoSlice::new(&data)])?;
+            self.end = (position + (head.len() + data.len()) as u64).next_multiple_of(8);
         }
-        Ok(Ok(()))
-    }
-
-    /// Writes what was gathered as one chunk.
-    fn flush(&mut self) -> io::Result<()> {
-        if self.entries.is_empty() {
-            return Ok(());
-        }
-        let head = encode(0, self.chunks, 0, &self.entries);
-        self.file.write_at(self.position, &mut [IoSlice::new(&head), IoSlice::new(&self.data)])?;
-        let data = self.position + head.len() as u64;
-        for (which, extent) in self.gathered.drain(..) {
-            let placed = Extent { position: data + extent.position, ..extent };
-            self.moved.entry(which).or_default().push(placed);
-        }
-        self.position = (data + self.data.len() as u64).next_multiple_of(8);
-        self.chunks += 1;
-        self.entries.clear();
-        self.data.clear();
         Ok(())
     }
 }

@@ -105,8 +105,9 @@ mod options;
 mod pool;
 mod recover;
 mod shelf;
-mod snapshots;
 mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -5,10 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use ottla_broker_core::log::{
-    Durability, Error, ErrorKind, LogStorage, OpenPartition, PartitionLog, PartitionReader, Ticket,
-};
-use ottla_broker_core::{LeaderEpoch, PartitionId};
+use ottla_broker_core::PartitionId;
+use ottla_broker_core::log::{Durability, Error, ErrorKind, LogStorage, OpenPartition, PartitionLog, PartitionReader};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -20,7 +18,7 @@ use super::options::DiskOptions;
 use super::pool::Pool;
 use super::recover::recover;
 use super::shelf::Shelf;
-use crate::engine::{ColdLimits, Core, Key, Limits, Log, Reader, Space, Writer};
+use crate::engine::{ColdLimits, Core, Key, Limits, Space};
 
 /// Threads that read what is not in memory.
 const READERS: usize = 2;
@@ -33,7 +31,7 @@ const READERS: usize = 2;
 /// [`DiskBackend::open_held`](super::DiskBackend::open_held) opened it).
 #[derive(Debug)]
 pub struct DiskStorage {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     engine: Arc<Engine>,
     pool: Arc<Pool>,
     threads: Mutex<Threads>,
@@ -56,7 +54,7 @@ pub(super) enum Runner {
     /// Threads of its own.
     Threads,
     /// Whoever calls [`DiskStorage::drive`]: for tests that decide when something happens.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only tests drive it"))]
+    #[cfg_attr(not(any(test, feature = "testing")), expect(dead_code, reason = "only tests drive it"))]
     Caller,
 }
 
@@ -141,8 +139,27 @@ impl DiskStorage {
         self.engine.poisoned()
     }
 
+    /// Whether it takes anything.
+    #[cfg(feature = "testing")]
+    pub(super) fn is_open(&self) -> bool {
+        !self.closed.load(Ordering::Acquire) && self.core.check().is_ok()
+    }
+
+    /// Waits until something was submitted since it was last driven. One may wait at a time. Cancel-safe.
+    #[cfg(feature = "testing")]
+    pub(super) async fn submitted(&self) {
+        self.core.queue.notify.notified().await;
+    }
+
+    /// Its process is no more: nothing that waits is written, and nobody is told that it was.
+    #[cfg(feature = "testing")]
+    pub(super) fn die(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.core.poison(&Core::closed());
+    }
+
     /// Does on the calling thread what the threads would do; says whether anything was written.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn drive(&self) -> bool {
         let any = self.engine.write_pending();
         if let Err(error) = self.engine.tend() {
@@ -189,41 +206,8 @@ impl DiskStorage {
 
     /// The epoch that a log was opened at last.
     #[cfg(test)]
-    pub(super) fn epoch_of(&self, key: Key) -> LeaderEpoch {
-        self.core.get(key).map_or(LeaderEpoch::NONE, |log| log.saved().epoch)
-    }
-
-    /// A log of the engine's own.
-    pub(super) fn own_log(&self, key: Key, create: bool) -> Result<Option<Arc<dyn PartitionLog>>, Error> {
-        self.core.check()?;
-        let log = if create { Some(self.core.get_or_create(key)) } else { self.core.get(key) };
-        let Some(log) = log else { return Ok(None) };
-        let epoch = log.open_own()?;
-        Ok(Some(Arc::new(Writer::new(Arc::clone(&self.core), log, epoch))))
-    }
-
-    pub(super) async fn remove_keys(&self, keys: impl Iterator<Item = Key>) -> Result<(), Error> {
-        self.core.check()?;
-        let mut tickets = Vec::new();
-        for key in keys {
-            // It stays among the logs until this is written: what was submitted before has to be written to it.
-            if let Some(log) = self.core.get(key)
-                && let Some(ticket) = log.remove(&self.core)?
-            {
-                tickets.push(ticket);
-            }
-        }
-        for ticket in tickets {
-            ticket.await?;
-        }
-        Ok(())
-    }
-
-    fn open_one(&self, wanted: &OpenPartition) -> Result<(Arc<Log>, LeaderEpoch, Ticket), Error> {
-        self.core.check()?;
-        let log = self.core.get_or_create(Key { space: Space::Records, id: wanted.id });
-        let ticket = log.open(&self.core, wanted.epoch)?;
-        Ok((log, wanted.epoch, ticket))
+    pub(super) fn epoch_of(&self, key: Key) -> ottla_broker_core::LeaderEpoch {
+        self.core.get(key).map_or(ottla_broker_core::LeaderEpoch::NONE, |log| log.saved().epoch)
     }
 
     /// Ends the threads. With `graceful` what waits is written and a last checkpoint taken.
@@ -302,33 +286,19 @@ impl LogStorage for DiskStorage {
     }
 
     async fn open_many(&self, partitions: &[OpenPartition]) -> Vec<Result<Arc<dyn PartitionLog>, Error>> {
-        let opened: Vec<_> = partitions.iter().map(|wanted| self.open_one(wanted)).collect();
-        let mut handles = Vec::with_capacity(opened.len());
-        for opened in opened {
-            handles.push(match opened {
-                Ok((log, epoch, ticket)) => ticket
-                    .await
-                    .map(|()| Arc::new(Writer::new(Arc::clone(&self.core), log, epoch)) as Arc<dyn PartitionLog>),
-                Err(error) => Err(error),
-            });
-        }
-        handles
+        self.core.open_many(partitions).await
     }
 
     async fn open_reader(&self, id: PartitionId) -> Result<Arc<dyn PartitionReader>, Error> {
-        self.core.check_readable()?;
-        let missing = || Error::new(ErrorKind::Closed, format!("the log of {id} does not exist"));
-        let log = self.core.get(Key { space: Space::Records, id }).ok_or_else(missing)?;
-        Ok(Arc::new(Reader::new(Arc::clone(&self.core), log)))
+        self.core.open_reader(id)
     }
 
     async fn list(&self) -> Result<Vec<PartitionId>, Error> {
-        self.core.check_readable()?;
-        Ok(self.core.keys(Space::Records).into_iter().map(|key| key.id).collect())
+        self.core.list()
     }
 
     async fn remove(&self, ids: &[PartitionId]) -> Result<(), Error> {
-        self.remove_keys(ids.iter().map(|id| Key { space: Space::Records, id: *id })).await
+        self.core.remove_keys(ids.iter().map(|id| Key { space: Space::Records, id: *id })).await
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 mod compact;
 mod crash;
+mod crash_disk;
 mod damage;
 pub(crate) mod driven;
 mod failed_sync;

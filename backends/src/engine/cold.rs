@@ -95,18 +95,21 @@ impl Log {
         let active = core.cold.streams(|streams| streams.active());
         // What the others have read ahead must not go before they come to it.
         let window = limits.ahead.min(limits.budget / 2 / active);
-        stream.left = stream.left.saturating_sub(bytes(extents));
-        if window < limits.piece || stream.left > window / 2 || is_planted("nothing-read-ahead") {
+        if window < limits.piece || is_planted("nothing-read-ahead") {
             return;
         }
         let here = extents.last().map_or(stream.next, |last| last.next);
-        // Some more than is wanted: the last piece is to be a whole one, too.
-        let wanted = window - stream.left;
-        let next = self.beyond(stream.ahead.max(here), wanted.saturating_add(limits.piece));
-        let begun = core.cold.get_some(&self.key, &next, wanted).iter().map(|share| share.extents).sum();
-        let begun = next.get(..begun).unwrap_or(&next);
-        if let Some(last) = begun.last() {
-            stream.left += bytes(begun);
+        // Some more than the window: the last piece is to be a whole one, too.
+        let next = self.beyond(here, window.saturating_add(limits.piece));
+        let begun = next.partition_point(|extent| extent.base < stream.ahead);
+        let (begun, next) = next.split_at_checked(begun).unwrap_or_default();
+        let left = bytes(begun);
+        // Half of it at a time, so that the threads that read are not woken for each piece.
+        if left > window / 2 {
+            return;
+        }
+        let count = core.cold.get_some(&self.key, next, window - left).iter().map(|share| share.extents).sum::<usize>();
+        if let Some(last) = count.checked_sub(1).and_then(|last| next.get(last)) {
             stream.ahead = last.next;
         }
     }

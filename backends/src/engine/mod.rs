@@ -33,11 +33,9 @@ pub(crate) use chunk::{
 };
 pub(crate) use cold::{ColdLimits, Piece, Stretch};
 pub(crate) use extent::Extent;
-pub(crate) use handle::{Reader, Writer};
-pub(crate) use index::Index;
 pub(crate) use key::{Key, Space};
-pub(crate) use log::{Applied, Log, Saved, Stretches};
+pub(crate) use log::{Applied, Log, Saved};
 pub(crate) use medium::Medium;
 pub(crate) use plan::{Composed, Plan};
 pub(crate) use queue::{Group, Op, Part, Waiting, Work};
-pub(crate) use sorter::{Moving, Sorter};
+pub(crate) use sorter::{Moving, Sorted, Sorter, Which};

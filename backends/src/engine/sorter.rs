@@ -27,7 +27,7 @@ pub(crate) type Which = (usize, usize);
 
 /// A piece of a segment, and where it is to lie.
 #[derive(Debug)]
-pub(crate) struct Piece {
+pub(crate) struct Sorted {
     pub(crate) position: u64,
     pub(crate) head: Bytes,
     pub(crate) data: Bytes,
@@ -46,7 +46,7 @@ pub(crate) struct Sorter {
     /// What became of them.
     moved: BTreeMap<Which, Index>,
     /// Chunks that are whole.
-    pub(crate) ready: Vec<Piece>,
+    pub(crate) ready: Vec<Sorted>,
 }
 
 impl Sorter {
@@ -123,7 +123,7 @@ impl Sorter {
             let placed = Extent { position: data + extent.position, ..extent };
             self.moved.entry(which).or_default().push(placed);
         }
-        let piece = Piece {
+        let piece = Sorted {
             position: self.position,
             head: Bytes::from(head),
             data: Bytes::from(std::mem::take(&mut self.data)),

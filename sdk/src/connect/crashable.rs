@@ -1,26 +1,55 @@
-//! Memory that loses what it had not made durable: what `testing` runs its brokers on.
+//! Storage that loses what it had not made durable: what `testing` runs its brokers on.
 
 use std::sync::Arc;
 
 use ottla_backends::decorators::{Fault, Faults, FaultyMetadataLog, FaultySnapshots, FaultyStorage, Operation};
 use ottla_backends::memory::{Commit, Keep, MemoryBackend, MemoryOptions};
 use ottla_broker_core::env::{Env, Rng};
-use ottla_broker_core::log::{Backend, Durability, ErrorKind};
+use ottla_broker_core::log::{Backend, Durability, Error, ErrorKind};
+#[cfg(feature = "disk")]
+use {
+    ottla_backends::disk::testing::{CrashDisk, Left},
+    ottla_backends::disk::{DiskBackend, DiskOptions},
+};
 
 use crate::testing::{StorageFault, Survives};
+
+/// What brokers are to run on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// Memory that says that it reaches this.
+    Memory(Durability),
+    /// The disk backend, over files that can crash.
+    #[cfg(feature = "disk")]
+    Disk(DiskOptions),
+}
 
 /// The medium, which outlives every broker on it.
 #[derive(Debug)]
 pub(crate) struct Crashable {
-    memory: MemoryBackend,
+    medium: Medium,
     pub(crate) faults: Faults,
+}
+
+#[derive(Debug)]
+enum Medium {
+    Memory(MemoryBackend),
+    #[cfg(feature = "disk")]
+    Disk(Arc<CrashDisk>),
 }
 
 /// The medium as one broker has it open.
 #[derive(Debug)]
 pub(crate) struct Session {
-    memory: MemoryBackend,
+    open: Open,
     faults: Faults,
+}
+
+#[derive(Debug)]
+enum Open {
+    Memory(MemoryBackend),
+    #[cfg(feature = "disk")]
+    Disk(Arc<CrashDisk>, DiskBackend),
 }
 
 /// Chance from an [`Env`].
@@ -34,24 +63,70 @@ impl Rng for Chance {
 }
 
 impl Crashable {
-    pub(crate) fn new(env: &Env, durability: Durability, capacity_bytes: Option<usize>) -> Self {
-        let options = MemoryOptions { commit: Commit::Manual, durability, capacity_bytes, ..MemoryOptions::default() };
-        Self { memory: MemoryBackend::new(options), faults: Faults::new(env.clone()) }
+    pub(crate) fn new(env: &Env, kind: Kind, capacity_bytes: Option<usize>) -> Self {
+        let medium = match kind {
+            Kind::Memory(durability) => {
+                let commit = Commit::Manual;
+                let options = MemoryOptions { commit, durability, capacity_bytes, ..MemoryOptions::default() };
+                Medium::Memory(MemoryBackend::new(options))
+            }
+            #[cfg(feature = "disk")]
+            Kind::Disk(options) => {
+                let capacity = capacity_bytes.map(|bytes| bytes as u64);
+                Medium::Disk(Arc::new(CrashDisk::new(options, capacity, env)))
+            }
+        };
+        Self { medium, faults: Faults::new(env.clone()) }
     }
 
     /// Opens it once more.
-    pub(crate) fn session(&self) -> Session {
-        Session { memory: self.memory.reopen(), faults: self.faults.clone() }
+    ///
+    /// # Errors
+    /// A disk that cannot be recovered.
+    pub(crate) async fn session(&self) -> Result<Session, Error> {
+        let open = match &self.medium {
+            Medium::Memory(memory) => Open::Memory(memory.reopen()),
+            #[cfg(feature = "disk")]
+            Medium::Disk(disk) => Open::Disk(Arc::clone(disk), disk.open().await?),
+        };
+        Ok(Session { open, faults: self.faults.clone() })
+    }
+
+    /// Whether all brokers on it are one machine, which crashes as a whole. Memory has each broker's pending writes
+    /// apart.
+    pub(crate) const fn is_one_machine(&self) -> bool {
+        !matches!(self.medium, Medium::Memory(_))
     }
 
     /// Waits for something to commit.
     pub(crate) async fn appended(&self) {
-        self.memory.logs.appended().await;
+        match &self.medium {
+            Medium::Memory(memory) => memory.logs.appended().await,
+            #[cfg(feature = "disk")]
+            Medium::Disk(disk) => disk.submitted().await,
+        }
     }
 
-    /// Makes all durable; says how many batches.
-    pub(crate) fn commit(&self) -> usize {
-        self.memory.logs.commit()
+    /// Makes all durable.
+    pub(crate) fn commit(&self) {
+        match &self.medium {
+            Medium::Memory(memory) => {
+                memory.logs.commit();
+            }
+            #[cfg(feature = "disk")]
+            Medium::Disk(disk) => {
+                disk.drive();
+            }
+        }
+    }
+
+    /// How often it was opened on what a crash had left half-done.
+    pub(crate) fn recoveries(&self) -> u64 {
+        match &self.medium {
+            Medium::Memory(_) => 0,
+            #[cfg(feature = "disk")]
+            Medium::Disk(disk) => disk.recoveries(),
+        }
     }
 
     pub(crate) fn by_chance(&self, fault: StorageFault, in_thousand: u32) {
@@ -74,7 +149,11 @@ impl Crashable {
 
 impl Session {
     pub(crate) fn backend(&self) -> Backend {
-        let Backend { logs, metadata, snapshots } = self.memory.backend();
+        let Backend { logs, metadata, snapshots } = match &self.open {
+            Open::Memory(memory) => memory.backend(),
+            #[cfg(feature = "disk")]
+            Open::Disk(_, disk) => disk.backend(),
+        };
         Backend {
             logs: Arc::new(FaultyStorage::new(logs, self.faults.clone())),
             metadata: Arc::new(FaultyMetadataLog::new(metadata, self.faults.clone())),
@@ -84,13 +163,23 @@ impl Session {
 
     /// Returns how many bytes were lost.
     pub(crate) fn crash(&self, survives: Survives, env: &Env) -> u64 {
-        let before = self.memory.logs.used_bytes();
-        self.memory.logs.crash(&match survives {
-            Survives::Nothing => Keep::Nothing,
-            Survives::All => Keep::All,
-            Survives::Chance => Keep::Random(Arc::new(Chance(env.clone()))),
-        });
-        before.saturating_sub(self.memory.logs.used_bytes()) as u64
+        match &self.open {
+            Open::Memory(memory) => {
+                let before = memory.logs.used_bytes();
+                memory.logs.crash(&match survives {
+                    Survives::Nothing => Keep::Nothing,
+                    Survives::All => Keep::All,
+                    Survives::Chance => Keep::Random(Arc::new(Chance(env.clone()))),
+                });
+                before.saturating_sub(memory.logs.used_bytes()) as u64
+            }
+            #[cfg(feature = "disk")]
+            Open::Disk(disk, _) => disk.crash(match survives {
+                Survives::Nothing => Left::Nothing,
+                Survives::All => Left::All,
+                Survives::Chance => Left::Any(env.random_u64()),
+            }),
+        }
     }
 }
 

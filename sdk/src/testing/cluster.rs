@@ -19,13 +19,15 @@ use super::world::World;
 use crate::client::{Builder as ClientBuilder, Client};
 use crate::cluster::Cluster;
 use crate::cluster::embedded::{Embedded, Owner};
+#[cfg(feature = "disk")]
+use crate::connect::DiskOptions;
 use crate::connect::Storage;
-use crate::connect::crashable::{Crashable, Session};
+use crate::connect::crashable::{Crashable, Kind, Session};
 
 /// The broker that leads unless it was moved, and where a moved leader goes: the same broker under another name.
 const FACES: [BrokerId; 2] = [BrokerId(0), BrokerId(1)];
 
-/// A real broker in memory, with trouble between it and its clients, and beneath it.
+/// A real broker, in memory unless told otherwise, with trouble between it and its clients, and beneath it.
 ///
 /// Clones are one cluster. Time, chance and tasks are those of its [`World`]: under a paused clock the same seed gives
 /// the same run.
@@ -84,10 +86,15 @@ impl Running {
         }
     }
 
-    /// Returns how many bytes that were not durable it took with it.
-    fn die(&self, survives: Survives, env: &Env) -> u64 {
+    /// Its storage goes on.
+    fn end(&self) {
         self.dead.set(true);
         self.process.kill();
+    }
+
+    /// Returns how many bytes that were not durable it took with it.
+    fn die(&self, survives: Survives, env: &Env) -> u64 {
+        self.end();
         self.session.crash(survives, env)
     }
 }
@@ -99,7 +106,7 @@ pub struct Builder {
     world: World,
     configs: BTreeMap<String, String>,
     commit_delay: Duration,
-    durability: Durability,
+    kind: Kind,
     capacity_bytes: Option<usize>,
 }
 
@@ -119,11 +126,21 @@ impl Builder {
     /// What receipts say that a write has reached; [`Durability::Fsync`] by default, as a crash loses nothing that was
     /// acknowledged.
     pub const fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
+        self.kind = Kind::Memory(durability);
         self
     }
 
-    /// Bytes of batches that the storage holds; more is an error as a full disk's. No bound by default.
+    /// Runs it on the disk backend, over files in memory that can crash. All its brokers are one machine then: a
+    /// [`crash`](TestCluster::crash) takes the replaced ones with it, and the next start recovers from what the files are
+    /// left in; metadata and snapshots take as long to be durable as records do. Receipts say what `options` say.
+    #[cfg(feature = "disk")]
+    pub const fn on_disk(mut self, options: DiskOptions) -> Self {
+        self.kind = Kind::Disk(options);
+        self
+    }
+
+    /// Bytes of batches that the storage holds (on a disk, of its files); more is an error as a full disk's. No bound by
+    /// default.
     pub const fn capacity_bytes(mut self, bytes: usize) -> Self {
         self.capacity_bytes = Some(bytes);
         self
@@ -137,7 +154,7 @@ impl Builder {
         let config = BrokerConfig::from_entries(&self.configs)
             .map_err(|error| crate::config::Error::Broker { message: error.to_string() })?;
         let env = self.world.fork();
-        let storage = Crashable::new(&env, self.durability, self.capacity_bytes);
+        let storage = Crashable::new(&env, self.kind, self.capacity_bytes);
         let inner = Arc::new(Inner {
             clock: self.world.clock(),
             faults: Faults::new(env.clone()),
@@ -256,7 +273,7 @@ impl TestCluster {
             world: world.clone(),
             configs: BTreeMap::new(),
             commit_delay: Duration::from_millis(2),
-            durability: Durability::Fsync,
+            kind: Kind::Memory(Durability::Fsync),
             capacity_bytes: None,
         }
     }
@@ -296,7 +313,8 @@ impl TestCluster {
         let inner = &self.inner;
         let process = inner.world.process();
         let env = inner.world.fork().with_clock(Arc::new(inner.clock.clone())).with_spawner(Arc::new(process.clone()));
-        let session = inner.storage.session();
+        let opened = inner.storage.session().await;
+        let session = opened.map_err(|source| crate::Error::cluster("open the storage of the test", source.into()))?;
         let broker = Broker::start(inner.config.clone(), session.backend(), env.clone())
             .await
             .map_err(|source| crate::Error::cluster("start the broker of the test", source))?;
@@ -380,6 +398,10 @@ impl TestCluster {
             state.current.take()
         };
         if let Some(died) = died {
+            if self.inner.storage.is_one_machine() {
+                let old = std::mem::take(&mut self.inner.state().old);
+                old.iter().for_each(|old| old.end());
+            }
             let lost = died.die(survives, &self.inner.env);
             self.inner.count(|counts| counts.bytes_lost += lost);
         }
@@ -413,10 +435,14 @@ impl TestCluster {
         Ok(())
     }
 
-    /// Kills the brokers that were replaced.
+    /// Kills the brokers that were replaced. Their disk, if there is one, goes on with whoever replaced them.
     pub fn kill_superseded(&self, survives: Survives) {
         let old = std::mem::take(&mut self.inner.state().old);
         for old in old {
+            if self.inner.storage.is_one_machine() {
+                old.end();
+                continue;
+            }
             let lost = old.die(survives, &self.inner.env);
             self.inner.count(|counts| counts.bytes_lost += lost);
         }
@@ -457,7 +483,7 @@ impl TestCluster {
     /// How often each trouble came.
     #[must_use]
     pub fn counts(&self) -> FaultCounts {
-        self.inner.state().counts
+        FaultCounts { recovered: self.inner.storage.recoveries(), ..self.inner.state().counts }
     }
 
     /// How often the brokers themselves refused a request, or a part of it, with this code. Faults do not count.

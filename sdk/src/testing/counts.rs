@@ -32,6 +32,8 @@ pub struct FaultCounts {
     pub duplicates_answered: u64,
     /// What came of it: producers that had to begin a new epoch.
     pub epoch_bumps: u64,
-    /// What came of it: bytes that crashes took, none of them acknowledged.
+    /// What came of it: bytes that crashes took, none of them acknowledged. On a disk, at most so many.
     pub bytes_lost: u64,
+    /// What came of it: disks that were recovered from what a crash had left half-done.
+    pub recovered: u64,
 }

@@ -96,7 +96,8 @@ pub enum StorageFault {
     FailSnapshot,
 }
 
-/// What a crash leaves of the writes that were not durable. Of each partition it is a prefix.
+/// What a crash leaves of the writes that were not durable. Of each partition it is a prefix; on a disk, what a
+/// recovery makes of any part of the writes, whole or torn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Survives {
     /// None.

@@ -43,6 +43,8 @@ const PLANTED: &[(&str, u64)] = &[
     ("stale-refusal-told", 400),
     ("reader-skips-unchecked", 400),
     ("rebuild-trusts-bytes", 2_500),
+    ("disk-ack-before-sync", 50),
+    ("disk-checkpoint-before-names-synced", 200),
 ];
 
 struct Options {

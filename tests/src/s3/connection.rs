@@ -47,6 +47,8 @@ enum Outcome {
     /// The answer up to so many bytes of its body, then the end; with a reset or without.
     Cut(Answer, usize, bool),
     Reset,
+    /// The end in good order, without an answer.
+    Closed,
 }
 
 /// A socket that ends with a reset when it was told to.
@@ -135,6 +137,7 @@ async fn respond(
             resets.store(true, Ordering::Relaxed);
             Err(Ended)
         }
+        Ok(Outcome::Closed) => Err(Ended),
         Err(_) => pending().await,
     }
 }
@@ -191,7 +194,7 @@ async fn run(shared: Arc<Shared>, request: Request, plan: Plan, sender: oneshot:
             effect(&shared, &request);
             Some(internal_error())
         }
-        Some(Fault::ResetAfter) => {
+        Some(Fault::ResetAfter | Fault::ClosedAfter) => {
             effect(&shared, &request);
             None
         }
@@ -201,6 +204,7 @@ async fn run(shared: Arc<Shared>, request: Request, plan: Plan, sender: oneshot:
     let bytes_out = answer.as_ref().map_or(0, |answer| answer.body.len());
     sleep(plan.after.saturating_add(plan.latency.transfer(bytes_out))).await;
     let outcome = match answer {
+        None if plan.fault == Some(Fault::ClosedAfter) => Outcome::Closed,
         None => Outcome::Reset,
         Some(answer) if plan.fault == Some(Fault::Truncated) && !answer.body.is_empty() => {
             // One byte is missing at least.
@@ -214,7 +218,7 @@ async fn run(shared: Arc<Shared>, request: Request, plan: Plan, sender: oneshot:
         match &outcome {
             Outcome::Answer(answer) => Some((answer.status.as_u16(), answer.body.len())),
             Outcome::Cut(answer, sent, _) => Some((answer.status.as_u16(), *sent)),
-            Outcome::Reset => None,
+            Outcome::Reset | Outcome::Closed => None,
         },
     );
     // A client that went away does not hear it.

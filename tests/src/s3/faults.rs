@@ -24,6 +24,9 @@ pub enum Fault {
     ResetBefore,
     /// The effect comes, then the connection is reset.
     ResetAfter,
+    /// The effect comes, then the connection ends in good order, as a proxy that is restarted ends it. Some clients
+    /// take this for a request that never left, and repeat it.
+    ClosedAfter,
     /// The connection is reset, and the effect comes later: see [`Faults::late`].
     Late,
     /// No answer comes, the connection stays, and the effect comes later: see [`Faults::late`].
@@ -34,13 +37,14 @@ pub enum Fault {
 
 impl Fault {
     /// All faults.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::InternalError,
         Self::InternalErrorAfter,
         Self::SlowDown,
         Self::Conflict,
         Self::ResetBefore,
         Self::ResetAfter,
+        Self::ClosedAfter,
         Self::Late,
         Self::Unanswered,
         Self::Truncated,

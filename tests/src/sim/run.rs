@@ -14,7 +14,7 @@ use super::history::History;
 use super::plan::Plan;
 use super::producers::value_of;
 use super::stats::Stats;
-use super::{consumers, growth, members, monitor, nemesis, panics, producers, readers, scratch};
+use super::{consumers, disk, growth, members, monitor, nemesis, panics, producers, readers, scratch};
 
 /// What everything that was healed has: time to write, to read all, and to settle.
 const HEALING: Duration = Duration::from_secs(30);
@@ -183,7 +183,12 @@ async fn simulate(
     partitions: Vec<(&'static str, i32)>,
     history: &History,
 ) {
-    let cluster = TestCluster::builder(world)
+    let mut builder = TestCluster::builder(world);
+    if let Some(options) = disk::draw(world) {
+        history.event(format_args!("{options:?}"));
+        builder = builder.on_disk(options);
+    }
+    let cluster = builder
         .commit_delay(plan.commit_delay)
         .broker_config("offsets.topic.num.partitions", 2)
         .broker_config("group.initial.rebalance.delay.ms", 100)
@@ -383,6 +388,7 @@ fn tally(shared: &Shared, epochs: u64) {
         ("crash", counts.crashes),
         ("restart", counts.restarts),
         ("superseded", counts.superseded),
+        ("recovered from a crash state", counts.recovered),
         ("sent to the old broker", counts.sent_to_old),
         ("duplicate answered", counts.duplicates_answered),
         ("epoch bump", counts.epoch_bumps),

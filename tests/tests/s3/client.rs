@@ -11,6 +11,9 @@ use ottla_tests::s3::{Options, S3Server};
 
 pub(super) const BUCKET: &str = "logs";
 
+/// When [`hasty`] gives up: long enough for a request to arrive on a busy machine.
+pub(super) const HASTE: Duration = Duration::from_millis(400);
+
 pub(super) fn server() -> S3Server {
     S3Server::start(Options { buckets: vec![BUCKET.to_owned()], ..Options::default() }).unwrap()
 }
@@ -50,7 +53,7 @@ pub(super) fn client_of(server: &S3Server, access_key: &str) -> AmazonS3 {
 
 /// One that gives up soon.
 pub(super) fn hasty(server: &S3Server) -> AmazonS3 {
-    builder(server).with_client_options(options().with_timeout(Duration::from_millis(150))).build().unwrap()
+    builder(server).with_client_options(options().with_timeout(HASTE)).build().unwrap()
 }
 
 pub(super) async fn create(store: &AmazonS3, key: &str, body: &str) -> object_store::Result<PutResult> {

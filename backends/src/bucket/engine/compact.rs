@@ -6,11 +6,12 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::PutPayload;
 use ottla_broker_core::log::{Error, ErrorKind};
+use ottla_broker_core::record::share;
 
 use super::Engine;
 use crate::bucket::keys::{file_number, of_file};
-use crate::bucket::store::{Created, Purpose};
-use crate::engine::{Extent, FileKind, HEADER_BYTES, Moving, Sorter};
+use crate::bucket::store::{Created, Purpose, beginning};
+use crate::engine::{Extent, FileKind, Moving, Sorter};
 
 /// Objects that are sorted together, and held in memory for it.
 const ROUND_BYTES: u64 = 64 << 20;
@@ -145,7 +146,7 @@ impl Engine {
             position = piece.position + (piece.head.len() + piece.data.len()) as u64;
             pieces.extend([piece.head, piece.data]);
         }
-        let head: Bytes = pieces.get(1).map_or_else(Bytes::new, |first| first.slice(..first.len().min(HEADER_BYTES)));
+        let head = pieces.get(1).map_or_else(Bytes::new, beginning);
         let path = self.keys().file(segment);
         let payload: PutPayload = pieces.into_iter().collect();
         match self.store().create(Purpose::Segment, &path, payload, |found| found.starts_with(&head)).await? {
@@ -166,5 +167,5 @@ fn piece(bodies: &BTreeMap<u64, Bytes>, extent: &Extent) -> Option<Bytes> {
     let body = bodies.get(&extent.file)?;
     let start = usize::try_from(extent.position).ok()?;
     let end = start.checked_add(extent.bytes as usize)?;
-    (end <= body.len()).then(|| body.slice(start..end))
+    share(body, start..end).ok()
 }

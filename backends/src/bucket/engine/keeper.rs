@@ -13,9 +13,9 @@ use ottla_broker_core::planted::is_planted;
 use super::{Dead, Engine};
 use crate::bucket::keys::{Name, of_file};
 use crate::bucket::shelf::About;
-use crate::bucket::store::{Created, Purpose};
+use crate::bucket::store::{Created, Purpose, beginning};
 use crate::bucket::takeover::is_tombstone;
-use crate::engine::{Checkpoint, Core, FileEntry, FileKind, HEADER_BYTES};
+use crate::engine::{Checkpoint, Core, FileEntry, FileKind};
 
 /// How long after a checkpoint the next one waits that only gives room back: retention trims one partition after
 /// the other.
@@ -167,7 +167,7 @@ impl Engine {
             (checkpoint, path, dead.into_iter().map(|(file, _)| file).collect::<Vec<_>>(), since)
         };
         let body = Bytes::from(checkpoint.encode());
-        let head = body.slice(..HEADER_BYTES.min(body.len()));
+        let head = beginning(&body);
         let created = self.store().create(Purpose::Checkpoint, &path, body.into(), |found| found.starts_with(&head));
         let outcome = created.await.and_then(|created| match created {
             Created::Ours => Ok(()),

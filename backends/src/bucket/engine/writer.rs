@@ -17,8 +17,8 @@ use ottla_broker_core::planted::is_planted;
 use super::Engine;
 use super::pace::{Decision, Pace};
 use crate::bucket::keys::file_number;
-use crate::bucket::store::{Created, Purpose};
-use crate::engine::{Applied, Composed, FileKind, Group, HEADER_BYTES, Plan, Waiting, Work, encode};
+use crate::bucket::store::{Created, Purpose, beginning};
+use crate::engine::{Applied, Composed, FileKind, Group, Plan, Waiting, Work, encode};
 
 /// A chunk on its way.
 struct Sent {
@@ -138,7 +138,7 @@ impl Engine {
     async fn put(&self, file: u64, pieces: Vec<Bytes>) -> Result<(), Error> {
         let path = self.keys().file(file);
         // The header names this incarnation, this number and the directory's checksum: nobody else writes the same.
-        let head: Bytes = pieces.first().map_or_else(Bytes::new, |first| first.slice(..first.len().min(HEADER_BYTES)));
+        let head = pieces.first().map_or_else(Bytes::new, beginning);
         let payload: PutPayload = pieces.into_iter().collect();
         let is_ours = |found: &[u8]| found.starts_with(&head);
         match self.store().create(Purpose::Journal, &path, payload, is_ours).await {

@@ -17,8 +17,11 @@ use object_store::{GetOptions, GetRange, ObjectStore, PutMode, PutOptions, PutPa
 use ottla_broker_core::env::{Env, Moment};
 use ottla_broker_core::log::{Error, ErrorKind};
 use ottla_broker_core::planted::is_planted;
+use ottla_broker_core::record::share;
 
+use crate::engine::HEADER_BYTES;
 pub use counts::{BucketStats, Requests};
+
 pub(super) use counts::{Counts, Purpose};
 
 /// The first pause before a request is made again; it doubles up to [`LONGEST_PAUSE`].
@@ -280,6 +283,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// How a body begins: enough to know it again by.
+pub(super) fn beginning(body: &Bytes) -> Bytes {
+    share(body, 0..body.len().min(HEADER_BYTES)).unwrap_or_default()
 }
 
 /// The store refused because of another request, and it is not known which.

@@ -3,7 +3,11 @@
 //! Everything lies flat in one directory, so that one directory sync makes names durable. Every call blocks
 //! and may be made from any thread.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, unused_imports, reason = "what enumerates crashes is for the tests of this crate")
+)]
 pub(crate) mod crash;
 mod failure;
 mod lock;

@@ -48,7 +48,7 @@ fn damage_among_many_files_is_looked_for_with_few_of_them_open() {
     files.set_most_handles(Some(HANDLES));
     let opened =
         DiskStorage::open(std::sync::Arc::new(files.clone()), TINY, uuid::Uuid::from_u128(1), None, Runner::Caller);
-    let refused = opened.err().expect("damage is told");
+    let refused = opened.expect_err("damage is told");
     assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused:?}");
     assert!(refused.to_string().contains("00000000000000000002.journal"), "{refused}");
 }

@@ -1,6 +1,7 @@
 //! A chunk that is there as a whole, and what it changes.
 
 use bytes::Bytes;
+use ottla_broker_core::record::share;
 
 use super::bad::Bad;
 use super::directory::decode_directory;
@@ -28,7 +29,7 @@ pub(crate) fn decode_chunk(bytes: &Bytes, file: u64, position: u64) -> Result<(H
             Entry::Run(run) => {
                 let end = at + run.bytes as usize;
                 // The directory was checked to account for all bytes.
-                let items = if end <= bytes.len() { bytes.slice(at..end) } else { Bytes::new() };
+                let items = share(bytes, at..end).map_err(|truncated| Bad::cut("a run", truncated))?;
                 let mut count = 0;
                 for item in Items::new(&key, items) {
                     let (within, batch) = item?;

@@ -25,8 +25,6 @@ pub(super) struct Stream {
     pub(super) next: Offset,
     /// Up to where was read ahead of it.
     pub(super) ahead: Offset,
-    /// Bytes of what was read ahead, and that it has not come to.
-    pub(super) left: usize,
     seen_at: u64,
 }
 
@@ -40,7 +38,7 @@ impl Streams {
 
     /// The read ended at `next`.
     pub(super) fn end(&mut self, stream: Option<Stream>, key: &Key, next: Offset) {
-        let mut stream = stream.unwrap_or(Stream { key: *key, next, ahead: next, left: 0, seen_at: 0 });
+        let mut stream = stream.unwrap_or(Stream { key: *key, next, ahead: next, seen_at: 0 });
         stream.next = next;
         stream.seen_at = self.clock;
         // Readers that go side by side are one: what is read ahead of one is there for all.

@@ -35,7 +35,7 @@ fn read(core: &Core, log: &Log, from: i64, max_bytes: usize) -> Result<Vec<i64>,
 /// Moves all of the log to file 2, as the compactor does; file 1 is what `left` makes of it.
 fn move_away(medium: &Arc<Memory>, log: &Arc<Log>, left: impl FnOnce(&mut Option<Vec<u8>>)) {
     let from = log.extents_in(|file| file == 1);
-    let mut index = crate::engine::Index::default();
+    let mut index = crate::engine::index::Index::default();
     for base in 0..10 {
         index.push(medium.put(&key(1), 2, &batch(base, 100)));
     }

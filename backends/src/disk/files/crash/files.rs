@@ -7,7 +7,7 @@ use super::choice::Choice;
 use super::fault::{Call, Fault};
 use super::machine::Machine;
 use super::medium::{Event, Inode, Medium};
-use super::trace::Trace;
+use super::trace::{self, Cut, Trace};
 use crate::disk::files::{File, Files, name};
 
 /// A directory in memory that remembers everything that happened to it, so that a test can look at what any
@@ -100,6 +100,18 @@ impl CrashFiles {
     pub(crate) fn crash(&self, choice: Choice) -> Self {
         let trace = self.trace();
         trace.image(trace.end(), choice)
+    }
+
+    /// How many things have happened.
+    pub(crate) fn moment(&self) -> usize {
+        self.machine().events.len()
+    }
+
+    /// What a crash at a moment leaves, and what it takes. For one crash of many runs: a [`Trace`] is for many crashes
+    /// of one.
+    pub(crate) fn cut(&self, moment: usize, choice: Choice) -> (Self, Cut) {
+        let machine = self.machine();
+        trace::cut(machine.start.clone(), &machine.events, moment, choice)
     }
 
     fn handle(&self, machine: &mut Machine, name: &str, inode: Inode, writable: bool) -> Arc<dyn File> {

@@ -50,6 +50,13 @@ pub(super) enum Event {
     Note(u64),
 }
 
+impl Event {
+    /// Bytes that it writes.
+    pub(super) fn written(&self) -> u64 {
+        if let Self::Write { bytes, .. } = self { bytes.len() as u64 } else { 0 }
+    }
+}
+
 /// A change of one file that may or may not be durable.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {

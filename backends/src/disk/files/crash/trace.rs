@@ -166,6 +166,27 @@ fn tears(position: u64, bytes: u64) -> Vec<u64> {
     tears
 }
 
+/// What a crash takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cut {
+    /// Something was on its way to the medium.
+    pub(crate) half_done: bool,
+    /// Bytes of writes that were not durable, or not begun: so many at most.
+    pub(crate) lost_bytes: u64,
+}
+
+pub(super) fn cut(mut medium: Medium, events: &[Event], moment: usize, choice: Choice) -> (CrashFiles, Cut) {
+    events.iter().take(moment).for_each(|event| medium.advance(event));
+    let later: u64 = events.iter().skip(moment).map(|event| event.written()).sum();
+    let pending: u64 = medium.changes.iter().map(|pending| pending.change.bytes()).sum();
+    let whole = choice.data == Data::All;
+    let half_done = !(medium.changes.is_empty() && medium.name_changes.is_empty());
+    keep_data(&mut medium, choice.data);
+    keep_names(&mut medium, choice.names);
+    medium.forget_nameless();
+    (CrashFiles::boot(medium), Cut { half_done, lost_bytes: later + if whole { 0 } else { pending } })
+}
+
 fn keep_data(medium: &mut Medium, data: Data) {
     let changes = std::mem::take(&mut medium.changes);
     let last = changes.iter().rposition(|pending| matches!(pending.change, Change::Write { .. }));

@@ -30,7 +30,7 @@ fn observe_one(storage: &DiskStorage, key: Key, listed: &[PartitionId]) -> Resul
         }
         run(storage, storage.open_reader(key.id))?
     } else {
-        match storage.own_log(key, false)? {
+        match storage.core.own_log(key, false)? {
             Some(log) => log as _,
             None => return Ok(Model::default()),
         }

@@ -64,7 +64,7 @@ pub(in crate::disk::tests) async fn open_log(
     epoch: LeaderEpoch,
 ) -> Result<Arc<dyn PartitionLog>, Error> {
     if key.space != Space::Records {
-        return storage.own_log(key, true).map(|log| log.unwrap());
+        return storage.core.own_log(key, true).map(|log| log.unwrap());
     }
     storage.open_many(&[OpenPartition { id: key.id, epoch }]).await.pop().unwrap()
 }
@@ -266,7 +266,7 @@ impl Workload {
         }
         drop(self.handle(which));
         let storage = Arc::clone(&self.storage);
-        let future = async move { storage.remove_keys(std::iter::once(key)).await };
+        let future = async move { storage.core.remove_keys(std::iter::once(key)).await };
         self.submit(which, Change::Remove, Box::pin(future));
         if self.below(2) == 0 {
             self.storage.tend_now();

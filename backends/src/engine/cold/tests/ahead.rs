@@ -11,8 +11,9 @@ use ottla_broker_core::log::{Durability, Error, ErrorKind, TrimBase};
 use ottla_broker_core::record::Batch;
 use tokio::sync::oneshot;
 
+use crate::engine::index::Index;
 use crate::engine::testing::{COLD, EPOCH, Memory, batch, core_over, key, log};
-use crate::engine::{Applied, ColdLimits, Core, Index, Limits, Log, Medium, Piece, Stretch};
+use crate::engine::{Applied, ColdLimits, Core, Limits, Log, Medium, Piece, Stretch};
 
 /// A log of so many batches in file 1, none in memory.
 fn cold(medium: &Arc<Memory>, core: &Core, partition: i32, batches: i64) -> Arc<Log> {
@@ -87,6 +88,20 @@ fn a_reader_that_goes_on_finds_the_next_pieces_read() {
     let all = reads(&medium);
     assert!(all <= 24, "each piece is read once, and in pieces: {all}");
     assert!(core.cold.bytes() <= COLD.budget);
+}
+
+#[test]
+fn what_is_ahead_does_not_grow_with_the_way() {
+    let (medium, core, log) = setup(600);
+    let mut from = 0;
+    while from < 600 {
+        // Three extents are looked at, and the third does not fit.
+        let batches = log.read(&core, Offset(from), Offset(600), 2 * size() + 50).now_or_never().unwrap().unwrap();
+        from = batches.last().unwrap().next_offset().0;
+        assert!(core.cold.bytes() <= COLD.kept + COLD.ahead + 4 * COLD.piece, "{}", core.cold.bytes());
+    }
+    let all = reads(&medium);
+    assert!(all <= 124, "{all}");
 }
 
 #[test]
@@ -177,11 +192,9 @@ fn new_batches_at_offsets_that_were_read_ahead_are_served() {
             log.apply(&core, [Applied::Batch(medium.put(&key(1), 2, batch))]);
         }
         core.tail.give_back(log.evict(Offset(40)));
-        let mut from = at;
-        for expected in new {
+        for (from, expected) in (at..).zip(new) {
             let batches = read(&core, &log, from, 1).unwrap();
             assert_eq!(batches, [expected], "reset: {reset}");
-            from += 1;
         }
     }
 }
