@@ -30,6 +30,14 @@ pub(crate) struct Owner {
     pub(crate) storage: Storage,
 }
 
+impl Owner {
+    /// Over a storage that counts nothing.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn uncounted(broker: Arc<Broker>) -> Self {
+        Self { broker, storage: Storage::Uncounted }
+    }
+}
+
 /// One client's view of a broker in this process. It leads every partition, so there is nothing to route.
 ///
 /// Each client brings one task, which looks after the broker while its turn lasts; when the client or its

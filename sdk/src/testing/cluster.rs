@@ -21,7 +21,6 @@ use crate::cluster::Cluster;
 use crate::cluster::embedded::{Embedded, Owner};
 #[cfg(feature = "disk")]
 use crate::connect::DiskOptions;
-use crate::connect::Storage;
 use crate::connect::crashable::{Crashable, Kind, Session};
 
 /// The broker that leads unless it was moved, and where a moved leader goes: the same broker under another name.
@@ -318,8 +317,8 @@ impl TestCluster {
         let broker = Broker::start(inner.config.clone(), session.backend(), env.clone())
             .await
             .map_err(|source| crate::Error::cluster("start the broker of the test", source))?;
-        let owner = Owner { broker: Arc::clone(&broker), storage: Storage::Uncounted };
-        let cluster = Embedded::new(Arc::clone(&broker), Some(Arc::new(owner)), &env);
+        let owner = Arc::new(Owner::uncounted(Arc::clone(&broker)));
+        let cluster = Embedded::new(Arc::clone(&broker), Some(owner), &env);
         let running = Arc::new(Running { cluster, broker, session, process, dead: Watched::new(false) });
         let mut state = inner.state();
         state.counts.restarts += 1;
