@@ -229,6 +229,19 @@ mod tests {
         assert!(!format!("{store:?}").contains("hush"), "{store:?}");
     }
 
+    #[tokio::test]
+    async fn the_other_stores_are_built_too() {
+        let endpoint = || Some("http://127.0.0.1:9".to_owned());
+        let gs = ObjectStoreOptions { endpoint: endpoint(), ..ObjectStoreOptions::default() };
+        let az = ObjectStoreOptions { endpoint: endpoint(), ..keys("me", "aHVzaA==") };
+        for (url, options) in [("gs://logs/x", &gs), ("az://box/x", &az)] {
+            let builder = builder(url, options).unwrap();
+            assert_eq!(builder.endpoint(), "http://127.0.0.1:9");
+            let store = builder.build(&Url::parse(url).unwrap(), Handle::current()).unwrap();
+            assert!(!format!("{store:?}").contains("aHVzaA"), "{store:?}");
+        }
+    }
+
     #[test]
     fn the_bucket_is_put_before_the_host() {
         for (endpoint, expected) in [
