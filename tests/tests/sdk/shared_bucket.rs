@@ -171,11 +171,12 @@ fn a_broker_outlives_the_runtime_that_opened_it() {
     let two = second.block_on(connect(&place));
     drop(one);
     drop(first);
-    second.block_on(async {
+    let going_on = async {
         produce(&two.producer().build().await.unwrap(), "t", 0, 3..6).await;
         assert_eq!(values(&two, "t", 0, At::Earliest).await, [0, 1, 2, 3, 4, 5]);
         two.close(PATIENCE).await.unwrap();
-    });
+    };
+    second.block_on(async { tokio::time::timeout(PATIENCE / 2, going_on).await }).expect("its tasks are gone");
 }
 
 #[tokio::test]

@@ -23,10 +23,11 @@ impl Place {
         let (scheme, word) = (url.scheme.name(), bucket_word(url.scheme));
         let (bucket, prefix) = url.rest.split_once('/').unwrap_or((&url.rest, ""));
         if bucket.contains('@') {
-            return Err(malformed(format!(
+            return Err(malformed(
                 "credentials have no place in it: leave out what stands before the `@`, and set them in the environment \
                  or in the table `[object-store]` (`access_key_id`, `secret_access_key`)"
-            )));
+                    .to_owned(),
+            ));
         }
         if bucket.is_empty() {
             return Err(malformed(format!("it names no {word}; write for example `{scheme}://{word}/orders`")));
