@@ -47,7 +47,7 @@ impl Bench {
         let start = async |hold| {
             self.starts.fetch_add(1, Ordering::SeqCst);
             self.failing.0.store(false, Ordering::SeqCst);
-            *kept.lock().unwrap() = Some(hold);
+            *kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(hold);
             let owner = crate::connect::start(
                 ottla_backends::memory::backend(),
                 Storage::Uncounted,
@@ -84,7 +84,7 @@ async fn a_poisoned_storage_takes_no_newcomer_and_is_opened_anew_when_the_last_h
     drop(one);
     told(&bench.connect(&kept).await.unwrap_err());
     // The last one closes.
-    two.0.close(PATIENCE).await.unwrap();
+    two.broker.close(PATIENCE).await.unwrap();
     drop(two);
     drop(kept.lock().unwrap().take());
     assert_eq!(bench.starts.load(Ordering::SeqCst), 1);
