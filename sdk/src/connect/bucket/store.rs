@@ -223,7 +223,7 @@ mod tests {
         let value = |key| s3.get_config_value(&key).unwrap();
         assert_eq!(value(AmazonS3ConfigKey::Region), "eu-north-1");
         assert_eq!(value(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)), "true");
-        assert_eq!(value(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout)), "10s");
+        assert_eq!(value(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout)), "10000ms");
         assert!(!format!("{builder:?}").contains("hush"));
         let store = builder.build(&Url::parse("s3://logs/x").unwrap(), Handle::current()).unwrap();
         assert!(!format!("{store:?}").contains("hush"), "{store:?}");
