@@ -1,8 +1,8 @@
 //! What storages count.
 
 #[cfg(any(feature = "disk", feature = "object-store"))]
-use std::sync::Weak;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Weak};
+use std::sync::{Mutex, PoisonError};
 
 /// What the storage under a client has done since it was opened, for all clients that share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +49,13 @@ impl Storage {
 }
 
 impl Held {
-    fn stats(&self) -> StorageStats {
+    /// Always some; where nothing counts there is no such value to return.
+    fn stats(&self) -> Option<StorageStats> {
         match *self {
             #[cfg(feature = "disk")]
-            Self::Disk(ref storage) => StorageStats::Disk(storage.stats()),
+            Self::Disk(ref storage) => Some(StorageStats::Disk(storage.stats())),
             #[cfg(feature = "object-store")]
-            Self::Bucket(ref storage) => StorageStats::Bucket(storage.stats()),
+            Self::Bucket(ref storage) => Some(StorageStats::Bucket(storage.stats())),
         }
     }
 }
@@ -79,12 +80,12 @@ impl Counted {
     /// What it has counted when it was closed.
     pub(crate) fn remember(&self, held: Option<Held>) {
         if let Some(held) = held {
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.stats());
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = held.stats();
         }
     }
 
     pub(crate) fn stats(&self) -> Option<StorageStats> {
-        let now = self.hold().map(|held| held.stats());
+        let now = self.hold().and_then(|held| held.stats());
         now.or_else(|| *self.last.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
