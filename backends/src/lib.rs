@@ -40,6 +40,10 @@ pub mod decorators;
 #[cfg(feature = "disk")]
 pub mod disk;
 #[cfg(any(feature = "disk", feature = "object-store"))]
+#[cfg_attr(
+    not(all(feature = "disk", feature = "object-store")),
+    allow(dead_code, unused_imports, reason = "each of the two uses a part of what is common")
+)]
 mod engine;
 #[cfg(feature = "memory")]
 pub mod memory;

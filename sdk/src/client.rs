@@ -15,6 +15,7 @@ use registry::Closing;
 pub(crate) use registry::Registry;
 
 use crate::admin::Admin;
+use crate::connect::{Counted, Storage, StorageStats};
 use crate::context::Context;
 use crate::error::Error;
 use crate::producer::ProducerBuilder;
@@ -29,6 +30,7 @@ use builder::ProducerSettings;
 #[derive(Clone, Debug)]
 pub struct Client {
     opened: Opened,
+    storage: Arc<Counted>,
     reader: reader::Settings,
     consumer: consumer::Settings,
     producer: ProducerSettings,
@@ -52,7 +54,9 @@ impl Client {
     /// Connects to what answers at `url`: `memory://` for a broker of its own in this process's memory,
     /// `memory://name` for one that the process shares, `file:///absolute/path` for one in a directory, which the
     /// process shares too (`%20` is a space, `%25` a `%`). The directory is made where there is none; another process
-    /// that has it is an error ([`connect::Error::InUse`](crate::connect::Error::InUse)).
+    /// that has it is an error ([`connect::Error::InUse`](crate::connect::Error::InUse)). With the feature
+    /// `object-store`, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix` for one in an object store,
+    /// under the same rules; its credentials come from the environment.
     ///
     /// # Errors
     /// [`Error::Connect`]: an unknown scheme, a feature that is off, a malformed name, or what the broker said.
@@ -77,6 +81,26 @@ impl Client {
     /// [disk]                       # for `file` URLs; sizes in bytes
     /// durability = "fsync"         # an ack is on the medium; "os": in the page cache, as with Kafka's defaults
     /// journal_bytes = 536870912
+    ///
+    /// [object-store]               # for `s3`, `gs` and `az` URLs; all of it may be left out
+    /// endpoint = "https://minio.example.org"   # if not the maker's own; "http://…" for one without TLS
+    /// region = "eu-central-1"
+    /// access_key_id = "…"          # if not from the environment or the machine
+    /// secret_access_key = "…"
+    /// addressing = "path"          # or "virtual_hosted"
+    /// owner = "orders on host-3"   # what others are told who find it in use; by default host and process
+    /// take_over = false            # true: whoever has it loses it at once
+    /// renew_every_ms = 5000        # how often the owner says that it lives: a PUT
+    /// stale_after_ms = 15000       # how long a newcomer waits in vain for that, before it takes over
+    /// puts_per_second = 10         # chunks below full size, at most
+    /// group_bytes = 8388608        # a full chunk
+    /// in_flight = 4                # PUTs of chunks at a time
+    /// pending_bytes = 67108864     # what waits to be written; then producers wait
+    /// tail_bytes = 67108864        # the newest records, in memory for those who keep up
+    /// journal_bytes = 134217728    # what is not sorted into segments yet, at most
+    /// journal_objects = 512
+    /// request_timeout_ms = 10000   # a request that is not answered by then is made again
+    /// give_up_after_ms = 60000     # and fails when it was made again for so long
     ///
     /// [producer]                   # the builder's methods; durations in milliseconds
     /// linger_ms = 5
@@ -115,11 +139,18 @@ impl Client {
 
     fn new(
         context: Context,
+        storage: Storage,
         reader: reader::Settings,
         consumer: consumer::Settings,
         producer: ProducerSettings,
     ) -> Self {
-        Self { opened: Opened { context, registry: Arc::default() }, reader, consumer, producer }
+        Self {
+            opened: Opened { context, registry: Arc::default() },
+            storage: Arc::new(Counted::new(storage)),
+            reader,
+            consumer,
+            producer,
+        }
     }
 
     fn opened(&self, doing: &str) -> Result<Opened, Error> {
@@ -130,6 +161,14 @@ impl Client {
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.opened.context.client_id
+    }
+
+    /// What the storage of the broker in this process has done since it was opened, for all clients that share it: what
+    /// a bucket costs, above all. `None` where this client did not open a storage that counts: in memory, over a storage
+    /// or a broker of your own. Still answers when the client is closed.
+    #[must_use]
+    pub fn storage_stats(&self) -> Option<StorageStats> {
+        self.storage.stats()
     }
 
     /// Topics and configs.
@@ -184,7 +223,9 @@ impl Client {
         let flushed = futures::future::join_all(closing).await;
         // Even with no time left the cluster is told: a share that is kept would keep the broker.
         let left = limit.saturating_sub(context.env.now().since(began)).max(Duration::from_millis(1));
+        let counted = self.storage.hold();
         let closed = context.env.timeout(left, context.cluster.close(left)).await;
+        self.storage.remember(counted);
         // One that its owner closed before has told its owner.
         let flushed = flushed.into_iter().filter_map(Result::err).filter(|error| !is_closed(error));
         let ended = ended.into_iter().filter_map(Result::err);

@@ -1,5 +1,7 @@
 //! From a URL to a [`Cluster`]: the only room that knows the backends.
 
+#[cfg(feature = "object-store")]
+mod bucket;
 #[cfg(feature = "testing")]
 pub(crate) mod crashable;
 #[cfg(feature = "disk")]
@@ -7,8 +9,9 @@ mod disk;
 mod error;
 #[cfg(feature = "memory")]
 mod memory;
-#[cfg(any(feature = "disk", feature = "memory"))]
+#[cfg(any(feature = "disk", feature = "memory", feature = "object-store"))]
 mod shared;
+mod stats;
 mod url;
 
 use std::collections::BTreeMap;
@@ -19,9 +22,15 @@ use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::Backend;
 
+#[cfg(feature = "object-store")]
+pub use bucket::{Addressing, ObjectStoreOptions, Secret};
 pub use error::Error;
+#[cfg(feature = "object-store")]
+pub use ottla_backends::bucket::{BucketOptions, BucketStats, Requests};
 #[cfg(feature = "disk")]
-pub use ottla_backends::disk::{DiskOptions, Level};
+pub use ottla_backends::disk::{DiskOptions, DiskStats, Level};
+pub use stats::StorageStats;
+pub(crate) use stats::{Counted, Storage};
 use url::{Scheme, Url};
 
 use crate::cluster::Cluster;
@@ -42,28 +51,41 @@ pub(crate) enum Source {
 pub(crate) struct Settings {
     #[cfg(feature = "disk")]
     pub(crate) disk: DiskOptions,
+    #[cfg(feature = "object-store")]
+    pub(crate) object_store: ObjectStoreOptions,
 }
 
 impl Settings {
     /// Takes the tables of the backends.
     pub(crate) fn read(top: &mut Section) -> Result<Self, config::Error> {
-        #[cfg(feature = "disk")]
-        return Ok(Self { disk: disk::read(top.section("disk")?)? });
         #[cfg(not(feature = "disk"))]
-        return match top.section("disk")?.finish() {
-            Ok(()) => Ok(Self::default()),
-            Err(_) => Err(config::Error::bad_value("disk", "set", "it needs the feature `disk` of the crate `ottla`")),
-        };
+        absent(top, "disk")?;
+        #[cfg(not(feature = "object-store"))]
+        absent(top, "object-store")?;
+        Ok(Self {
+            #[cfg(feature = "disk")]
+            disk: disk::read(top.section("disk")?)?,
+            #[cfg(feature = "object-store")]
+            object_store: bucket::read(top.section("object-store")?)?,
+        })
     }
 }
 
-/// Opens what `source` names, with the broker configs of `entries` where a broker is started for it.
+/// Refuses the table of a backend that is not there, which has the feature's name.
+#[cfg(not(all(feature = "disk", feature = "object-store")))]
+fn absent(top: &mut Section, feature: &'static str) -> Result<(), config::Error> {
+    top.section(feature)?.finish().map_err(|_| {
+        config::Error::bad_value(feature, "set", format!("it needs the feature `{feature}` of the crate `ottla`"))
+    })
+}
+
+/// Opens what `source` names, and the storage under it if that counts, with the broker configs of `entries` where a broker is started for it.
 pub(crate) async fn open(
     source: Source,
     entries: BTreeMap<String, String>,
     settings: Settings,
     env: &Env,
-) -> Result<Arc<dyn Cluster>, crate::Error> {
+) -> Result<(Arc<dyn Cluster>, Storage), crate::Error> {
     let given = |what: &str| {
         entries.keys().next().map(|name| {
             config::Error::bad_value(format!("broker.{name}"), "set here", format!("{what} has its own configs"))
@@ -72,27 +94,31 @@ pub(crate) async fn open(
     match source {
         Source::Url(url) => open_url(&Url::parse(&url)?, &entries, &settings, env).await,
         Source::Storage(backend) => {
-            let owner = Arc::new(start(backend, broker_config(&entries)?, env, "the storage").await?);
+            let config = broker_config(&entries)?;
+            let owner = Arc::new(start(backend, Storage::Uncounted, config, env, "the storage").await?);
             Ok(share(owner, env))
         }
         Source::Broker(broker) => match given("a broker that is running already") {
             Some(error) => Err(error.into()),
-            None => Ok(Arc::new(Embedded::new(broker, None, env))),
+            None => Ok((Arc::new(Embedded::new(broker, None, env)), Storage::Uncounted)),
         },
         Source::Cluster(cluster) => match given("a cluster that is there already") {
             Some(error) => Err(error.into()),
-            None => Ok(cluster),
+            None => Ok((cluster, Storage::Uncounted)),
         },
     }
 }
 
-#[cfg_attr(not(feature = "disk"), expect(unused_variables, reason = "only a disk has settings"))]
+#[cfg_attr(
+    not(any(feature = "disk", feature = "object-store")),
+    expect(unused_variables, reason = "memory has no settings")
+)]
 async fn open_url(
     url: &Url,
     entries: &BTreeMap<String, String>,
     settings: &Settings,
     env: &Env,
-) -> Result<Arc<dyn Cluster>, crate::Error> {
+) -> Result<(Arc<dyn Cluster>, Storage), crate::Error> {
     match url.scheme {
         #[cfg(feature = "memory")]
         Scheme::Memory => Ok(share(Box::pin(memory::open(url, broker_config(entries)?, env)).await?, env)),
@@ -101,11 +127,19 @@ async fn open_url(
             disk::check(&settings.disk)?;
             Ok(share(Box::pin(disk::open(url, broker_config(entries)?, settings.disk, env)).await?, env))
         }
+        #[cfg(feature = "object-store")]
+        Scheme::S3 | Scheme::Gs | Scheme::Az => {
+            bucket::check(&settings.object_store)?;
+            let opening = bucket::open(url, broker_config(entries)?, settings.object_store.clone(), env);
+            Ok(share(Box::pin(opening).await?, env))
+        }
+        #[cfg(not(feature = "object-store"))]
+        Scheme::S3 | Scheme::Gs | Scheme::Az => Err(feature_off(url)),
         #[cfg(not(feature = "memory"))]
         Scheme::Memory => Err(feature_off(url)),
         #[cfg(not(feature = "disk"))]
         Scheme::File => Err(feature_off(url)),
-        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Kafka => Err(Error::NotYet {
+        Scheme::Kafka => Err(Error::NotYet {
             url: url.shown.clone(),
             scheme: url.scheme.name(),
             feature: url.scheme.feature(),
@@ -115,7 +149,7 @@ async fn open_url(
     }
 }
 
-#[cfg(not(all(feature = "disk", feature = "memory")))]
+#[cfg(not(all(feature = "disk", feature = "memory", feature = "object-store")))]
 fn feature_off(url: &Url) -> crate::Error {
     Error::FeatureOff { url: url.shown.clone(), feature: url.scheme.feature() }.into()
 }
@@ -124,19 +158,24 @@ fn feature_off(url: &Url) -> crate::Error {
 fn available() -> String {
     let memory = if cfg!(feature = "memory") { "`memory://`" } else { "`memory://` (feature `memory`, which is off)" };
     let file = if cfg!(feature = "disk") { "`file:///path`" } else { "`file:///path` (feature `disk`, which is off)" };
-    format!("{memory}, {file}, or `Client::over` with a storage of your own")
+    let bucket = if cfg!(feature = "object-store") {
+        "`s3://bucket/prefix`"
+    } else {
+        "`s3://bucket/prefix` (feature `object-store`, which is off)"
+    };
+    format!("{memory}, {file}, {bucket}, or `Client::over` with a storage of your own")
 }
 
 fn broker_config(entries: &BTreeMap<String, String>) -> Result<BrokerConfig, config::Error> {
     BrokerConfig::from_entries(entries).map_err(|error| config::Error::Broker { message: error.to_string() })
 }
 
-fn share(owner: Arc<Owner>, env: &Env) -> Arc<dyn Cluster> {
-    let broker = Arc::clone(&owner.0);
-    Arc::new(Embedded::new(broker, Some(owner), env))
+fn share(owner: Arc<Owner>, env: &Env) -> (Arc<dyn Cluster>, Storage) {
+    let (broker, storage) = (Arc::clone(&owner.broker), owner.storage.clone());
+    (Arc::new(Embedded::new(broker, Some(owner), env)), storage)
 }
 
-async fn start(backend: Backend, config: BrokerConfig, env: &Env, url: &str) -> Result<Owner, Error> {
+async fn start(backend: Backend, storage: Storage, config: BrokerConfig, env: &Env, url: &str) -> Result<Owner, Error> {
     let broker = Broker::start(config, backend, env.clone()).await;
-    broker.map(Owner).map_err(|source| Error::Open { url: url.to_owned(), source })
+    broker.map(|broker| Owner { broker, storage }).map_err(|source| Error::Open { url: url.to_owned(), source })
 }

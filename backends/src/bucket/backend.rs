@@ -6,6 +6,8 @@ use object_store::ObjectStore;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{Backend, Error, LogStorage, MetadataLog, SnapshotStore};
 
+use tokio::sync::watch;
+
 use super::options::BucketOptions;
 use super::storage::BucketStorage;
 use super::takeover::Refused;
@@ -61,8 +63,33 @@ impl BucketBackend {
         options: BucketOptions,
         env: &Env,
     ) -> Result<Self, OpenError> {
+        Self::open_as(store, prefix, options, env, None).await
+    }
+
+    /// As [`open`](Self::open), for who opens the same prefix again and does not want to meet itself: `hold` is
+    /// dropped when the prefix was given back, or was never taken.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_held(
+        store: Arc<dyn ObjectStore>,
+        prefix: &str,
+        options: BucketOptions,
+        env: &Env,
+        hold: watch::Sender<()>,
+    ) -> Result<Self, OpenError> {
+        Self::open_as(store, prefix, options, env, Some(hold)).await
+    }
+
+    async fn open_as(
+        store: Arc<dyn ObjectStore>,
+        prefix: &str,
+        options: BucketOptions,
+        env: &Env,
+        hold: Option<watch::Sender<()>>,
+    ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Log { prefix: prefix.to_owned(), source };
-        let opened = BucketStorage::open(store, prefix, options, env).await;
+        let opened = BucketStorage::open(store, prefix, options, env, hold).await;
         let logs = Arc::new(opened.map_err(|refused| match refused {
             Refused::InUse(owner) => OpenError::InUse { prefix: prefix.to_owned(), owner },
             Refused::Error(error) => failed(error),

@@ -41,6 +41,7 @@ impl BucketStorage {
         prefix: &str,
         options: BucketOptions,
         env: &Env,
+        hold: Option<watch::Sender<()>>,
     ) -> Result<Self, Refused> {
         let store = Arc::new(Store::new(inner, env.clone(), &options));
         let keys = Keys::new(prefix);
@@ -49,7 +50,7 @@ impl BucketStorage {
         // From here on others are to wait: reading what is there may take long.
         lease.renew().await?;
         let renewal = env.spawn("ottla-bucket-lease", lease.clone().renew_all(env.clone(), options.renew_every));
-        match Self::start(store, keys, options, env, taken, lease.clone()).await {
+        match Self::start(store, keys, options, env, taken, lease.clone(), hold).await {
             Ok(mut storage) => {
                 storage.tasks.get_mut().unwrap_or_else(PoisonError::into_inner).push(renewal);
                 Ok(storage)
@@ -69,6 +70,7 @@ impl BucketStorage {
         env: &Env,
         taken: Taken,
         lease: Lease,
+        hold: Option<watch::Sender<()>>,
     ) -> Result<Self, Error> {
         let inherited = takeover::inherit(&store, &keys, &taken).await?;
         let shelf = Arc::new(Shelf::new(Arc::clone(&store), keys, env.clone()));
@@ -90,6 +92,8 @@ impl BucketStorage {
         let keeper = env.spawn("ottla-bucket-keeper", async move {
             let outcome = keeping.await;
             told.send_replace(Some(outcome));
+            // The lease is given back, as far as it can be.
+            drop(hold);
         });
         let tasks = Mutex::new(vec![writer, keeper]);
         Ok(Self { core, engine, tasks, outcome, dropped: AtomicBool::new(false) })
@@ -99,6 +103,13 @@ impl BucketStorage {
     #[must_use]
     pub fn stats(&self) -> BucketStats {
         self.engine.shelf.store.counts.get(self.core.tail.used())
+    }
+
+    /// What failed, or who took the prefix over, once that was found out: nothing more is acknowledged until it is opened
+    /// anew.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<Error> {
+        self.core.queue.ended().filter(|error| error.kind() != ErrorKind::Closed)
     }
 
     /// The number of this opening among all of this prefix.

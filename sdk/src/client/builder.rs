@@ -138,6 +138,14 @@ impl Builder {
         self
     }
 
+    /// How the log of an `s3`, `gs` or `az` URL is reached and kept. Other URLs do without, so that one configuration
+    /// serves several. Checked by [`connect`](Self::connect).
+    #[cfg(feature = "object-store")]
+    pub fn object_store(mut self, options: connect::ObjectStoreOptions) -> Self {
+        self.backends.object_store = options;
+        self
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -145,7 +153,8 @@ impl Builder {
     pub async fn connect(self) -> Result<Client, Error> {
         let source = self.source.ok_or(Error::Connect(connect::Error::NoUrl))?;
         let env = self.env.unwrap_or_else(Env::system);
-        let cluster = connect::open(source, self.broker, self.backends, &env).await?;
-        Ok(Client::new(Context::new(cluster, env, self.client_id), self.reader, self.consumer, self.producer))
+        let (cluster, storage) = connect::open(source, self.broker, self.backends, &env).await?;
+        let context = Context::new(cluster, env, self.client_id);
+        Ok(Client::new(context, storage, self.reader, self.consumer, self.producer))
     }
 }

@@ -20,10 +20,23 @@ use ottla_broker_core::env::{BoxFuture, Env, Task};
 use ottla_broker_core::{BrokerId, Offset, TopicName, TopicPartition};
 
 use super::{Cluster, ClusterAdmin, ClusterGroups};
+use crate::connect::Storage;
 
 /// A broker that clients share; the last to close closes it.
 #[derive(Debug)]
-pub(crate) struct Owner(pub(crate) Arc<Broker>);
+pub(crate) struct Owner {
+    pub(crate) broker: Arc<Broker>,
+    /// What lies under it, if it counts.
+    pub(crate) storage: Storage,
+}
+
+impl Owner {
+    /// Over a storage that counts nothing.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn uncounted(broker: Arc<Broker>) -> Self {
+        Self { broker, storage: Storage::Uncounted }
+    }
+}
 
 /// One client's view of a broker in this process. It leads every partition, so there is nothing to route.
 ///
@@ -111,7 +124,7 @@ impl Cluster for Embedded {
         let share = self.owner.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Of two that close at once exactly one is the last.
         match share.and_then(Arc::into_inner) {
-            Some(Owner(broker)) => broker.close(limit).await,
+            Some(Owner { broker, .. }) => broker.close(limit).await,
             None => Ok(()),
         }
     }

@@ -65,6 +65,26 @@ impl Section {
         }
     }
 
+    /// Text that no error shows.
+    #[cfg(feature = "object-store")]
+    pub(crate) fn secret(&mut self, key: &'static str) -> Result<Option<String>, Error> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Error::bad_value(self.path(key), "what it is set to", "it is a text in quotes")),
+        }
+    }
+
+    /// Yes or no.
+    #[cfg(feature = "object-store")]
+    pub(crate) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, Error> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Boolean(flag)) => Ok(Some(flag)),
+            Some(other) => Err(self.bad(key, &other, "it is `true` or `false`, without quotes")),
+        }
+    }
+
     /// A number that is not negative.
     pub(crate) fn count(&mut self, key: &'static str) -> Result<Option<usize>, Error> {
         match self.take(key) {

@@ -13,6 +13,7 @@ use ottla_broker_core::planted::is_planted;
 
 use super::error::Error;
 use super::shared::{Beneath, Options, Places, Started};
+use super::stats::Storage;
 use super::url::Url;
 use crate::cluster::embedded::Owner;
 use crate::config::{self, Section};
@@ -39,7 +40,8 @@ pub(super) async fn open(
     let start = |hold| async move {
         let backend = DiskBackend::open_held(&place, options, env, hold).await.map_err(failed)?;
         let beneath = Box::new(Directory(Arc::downgrade(backend.logs())));
-        let owner = super::start(backend.backend(), config, env, &url.shown).await?;
+        let storage = Storage::Disk(Arc::downgrade(backend.logs()));
+        let owner = super::start(backend.backend(), storage, config, env, &url.shown).await?;
         Ok(Started { owner, beneath })
     };
     OPEN.share(directory, wanted, &url.shown, env, start).await
@@ -58,7 +60,12 @@ impl Beneath for Directory {
 fn refused(url: &Url, error: OpenError) -> Error {
     let url = url.shown.clone();
     match error {
-        OpenError::InUse { reason } => Error::InUse { url, reason },
+        OpenError::InUse { reason } => Error::InUse {
+            url,
+            reason: format!(
+                "{reason}; clients of one process share a broker, so close the other process, or use another directory"
+            ),
+        },
         OpenError::Directory { directory, source } => Error::Directory { url, directory, source },
         OpenError::Log { source, .. } => Error::Storage { url, source },
         other => Error::Storage { url, source: log::Error::new(ErrorKind::Unavailable, other.to_string()) },

@@ -70,16 +70,21 @@ pub enum Error {
         /// What differs.
         difference: String,
     },
-    /// The directory belongs to another process as long as that runs, or to a storage that this process opened
-    /// by itself. To connect again may succeed when the other is gone.
-    #[error(
-        "cannot open `{url}`: {reason}; clients of one process share a broker, \
-             so close the other process, or use another directory"
-    )]
+    /// The directory, or the prefix of the bucket, belongs to another process as long as that runs, or to a storage
+    /// that this process opened by itself. To connect again may succeed when the other is gone.
+    #[error("cannot open `{url}`: {reason}")]
     InUse {
         /// The URL.
         url: String,
-        /// Which directory, and which process has it as far as that is known.
+        /// Who has it, as far as that is known, and what to do.
+        reason: String,
+    },
+    /// A client of the store cannot be made of the settings: something is missing, or cannot be.
+    #[error("cannot open `{url}`: {reason}; set it in the table `[object-store]`, or in the environment")]
+    Settings {
+        /// The URL, without credentials.
+        url: String,
+        /// What is wrong with them. No secret is told.
         reason: String,
     },
     /// A write or a sync of the storage failed, and clients of this process still have it: it takes nothing more until
@@ -124,7 +129,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether to connect again may succeed: whoever has the directory may be about to end.
+    /// Whether to connect again may succeed: whoever has the directory or the prefix may be about to end.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
         matches!(self, Self::InUse { .. } | Self::Poisoned { .. })
@@ -140,13 +145,17 @@ mod tests {
     async fn a_wrong_url_is_told_the_remedy() {
         for (url, named, remedy) in [
             ("", "no URL", "`Client::connect`"),
-            ("memory", "`memory`", "`memory://`, `memory://name` or `file:///var/lib/app/log`"),
+            ("memory", "`memory`", "`memory://`, `memory://name`, `file:///var/lib/app/log` or `s3://bucket/prefix`"),
             ("memori://", "`memori`", "did you mean `memory://`?"),
             ("postgres://h", "`postgres`", "`Client::over`"),
             #[cfg(feature = "disk")]
             ("file://x/y", "`x`", "`file:///var/lib/app/log`"),
             ("file:///x?durability=os", "`durability`", "`[disk]`"),
-            ("s3://b", "`s3://b`", "`Client::over`"),
+            #[cfg(not(feature = "object-store"))]
+            ("s3://b", "`s3://b`", "the feature `object-store` of the crate `ottla`, which is off"),
+            #[cfg(feature = "object-store")]
+            ("s3:///b", "`s3:///b`", "`s3://bucket/orders`"),
+            ("gs://b?region=eu", "`region`", "`[object-store]`"),
             ("kafka://h", "`kafka://h`", "`Client::over`"),
             ("memory://x#y", "`memory://x#y`", "leave it out"),
             ("memory://x?size=1", "`size`", "with the builder or in TOML"),

@@ -9,6 +9,7 @@ use ottla_broker_core::log;
 
 use super::error::Error;
 use super::shared::{Beneath, Places, Started};
+use super::stats::Storage;
 use super::url::Url;
 use crate::cluster::embedded::Owner;
 
@@ -29,7 +30,7 @@ impl Beneath for Sound {
 pub(super) async fn open(url: &Url, config: BrokerConfig, env: &Env) -> Result<Arc<Owner>, Error> {
     let backend = ottla_backends::memory::backend;
     if url.rest.is_empty() {
-        return Ok(Arc::new(super::start(backend(), config, env, &url.shown).await?));
+        return Ok(Arc::new(super::start(backend(), Storage::Uncounted, config, env, &url.shown).await?));
     }
     // The rule of topic names serves: it keeps paths, spaces and typing errors out.
     TopicName::new(&url.rest).map_err(|error| Error::Malformed {
@@ -37,7 +38,7 @@ pub(super) async fn open(url: &Url, config: BrokerConfig, env: &Env) -> Result<A
         reason: format!("the name `{}` cannot be: {}; write for example `memory://orders`", error.name, error.reason),
     })?;
     let start = async |_| {
-        let owner = super::start(backend(), config.clone(), env, &url.shown).await?;
+        let owner = super::start(backend(), Storage::Uncounted, config.clone(), env, &url.shown).await?;
         Ok(Started { owner, beneath: Box::new(Sound) })
     };
     NAMED.share(url.rest.clone(), config.clone(), &url.shown, env, start).await

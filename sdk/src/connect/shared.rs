@@ -94,7 +94,7 @@ impl<K: Ord, O: Options> Places<K, O> {
         let slot = self.slot(place);
         let mut instance = slot.0.lock().await;
         if let Some(before) = instance.as_mut() {
-            if let Some(owner) = before.owner.upgrade().filter(|owner| !owner.0.is_closed()) {
+            if let Some(owner) = before.owner.upgrade().filter(|owner| !owner.broker.is_closed()) {
                 before.check(url)?;
                 return match before.options.difference(&options) {
                     None => Ok(owner),

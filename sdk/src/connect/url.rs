@@ -70,7 +70,11 @@ impl Url {
         };
         if let Some((_, query)) = rest.split_once('?') {
             let name = query.split(['=', '&']).next().unwrap_or_default();
-            let table = if scheme == Scheme::File { " (table `[disk]`)" } else { "" };
+            let table = match scheme {
+                Scheme::File => " (table `[disk]`)",
+                Scheme::S3 | Scheme::Gs | Scheme::Az => " (table `[object-store]`)",
+                Scheme::Memory | Scheme::Kafka => "",
+            };
             return Err(malformed(format!(
                 "`{}://` takes no parameters, and it has `{name}`; set options with the builder or in TOML{table}",
                 scheme.name()
@@ -106,8 +110,8 @@ impl Url {
 }
 
 /// Undoes percent-encoding.
-#[cfg(feature = "disk")]
-fn decode(text: &str) -> Result<Vec<u8>, String> {
+#[cfg(any(feature = "disk", feature = "object-store"))]
+pub(super) fn decode(text: &str) -> Result<Vec<u8>, String> {
     let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -129,7 +133,7 @@ fn decode(text: &str) -> Result<Vec<u8>, String> {
 }
 
 fn examples() -> &'static str {
-    "`memory://`, `memory://name` or `file:///var/lib/app/log`"
+    "`memory://`, `memory://name`, `file:///var/lib/app/log` or `s3://bucket/prefix`"
 }
 
 /// `scheme://user:password@host` without what stands before the `@`.

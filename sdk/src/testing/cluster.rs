@@ -287,7 +287,8 @@ impl TestCluster {
         let broker = Broker::start(inner.config.clone(), session.backend(), env.clone())
             .await
             .map_err(|source| crate::Error::cluster("start the broker of the test", source))?;
-        let cluster = Embedded::new(Arc::clone(&broker), Some(Arc::new(Owner(Arc::clone(&broker)))), &env);
+        let owner = Arc::new(Owner::uncounted(Arc::clone(&broker)));
+        let cluster = Embedded::new(Arc::clone(&broker), Some(owner), &env);
         let running = Arc::new(Running::new(cluster, broker, session, process));
         let mut state = inner.state();
         state.counts.restarts += 1;

@@ -1,20 +1,29 @@
 //! Where the suite's logs lie.
 
-use ottla::{Client, ClientBuilder};
+use std::sync::Arc;
+
+use object_store::memory::InMemory;
+use ottla::connect::{ObjectStoreOptions, Secret};
+use ottla::{Client, ClientBuilder, Env};
+use ottla_backends::bucket::{BucketBackend, BucketOptions};
 use ottla_backends::memory::{MemoryBackend, MemoryOptions};
+use ottla_tests::s3::{Options, S3Server};
 use tempfile::TempDir;
 
 /// Somewhere to keep the log of one test.
 pub(super) trait Place: Sized {
+    /// The tasks that its storage has beside the broker's, on the client's `Env`.
+    const STORAGE_TASKS: usize = 0;
+
     /// An empty one.
     fn fresh() -> Self;
     /// How a service connects to it. Once more, after the first client was closed, is a restart: what was
     /// acknowledged must be there.
-    fn builder(&self) -> ClientBuilder;
+    async fn builder(&self) -> ClientBuilder;
 
     /// Connects with the defaults.
     async fn connect(&self) -> Client {
-        self.builder().connect().await.unwrap()
+        self.builder().await.connect().await.unwrap()
     }
 }
 
@@ -26,7 +35,7 @@ impl Place for Memory {
         Self(MemoryBackend::new(MemoryOptions::default()))
     }
 
-    fn builder(&self) -> ClientBuilder {
+    async fn builder(&self) -> ClientBuilder {
         Client::builder().storage(self.0.reopen().backend())
     }
 }
@@ -39,7 +48,59 @@ impl Place for Disk {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn builder(&self) -> ClientBuilder {
+    async fn builder(&self) -> ClientBuilder {
         Client::builder().url(format!("file://{}", self.0.path().display()))
+    }
+}
+
+/// A log that is kept by the suite's rules, not by the cost of requests: many of them a second.
+fn eager(log: &mut BucketOptions) {
+    log.puts_per_second = 500;
+}
+
+/// A bucket in memory, without a network.
+pub(super) struct Bucket(Arc<InMemory>);
+
+impl Place for Bucket {
+    fn fresh() -> Self {
+        Self(Arc::new(InMemory::new()))
+    }
+
+    async fn builder(&self) -> ClientBuilder {
+        let mut options = BucketOptions::default();
+        eager(&mut options);
+        let store = Arc::clone(&self.0) as _;
+        let backend = BucketBackend::open(store, "suite/log", options, &Env::system()).await.unwrap();
+        Client::builder().storage(backend.backend())
+    }
+}
+
+/// A bucket behind HTTP.
+pub(super) struct S3(pub(super) S3Server);
+
+impl S3 {
+    pub(super) fn options(&self) -> ObjectStoreOptions {
+        let mut options = ObjectStoreOptions {
+            endpoint: Some(self.0.url()),
+            region: Some("local".to_owned()),
+            access_key_id: Some("me".to_owned()),
+            secret_access_key: Some(Secret::new("hush-hush")),
+            ..ObjectStoreOptions::default()
+        };
+        eager(&mut options.log);
+        options
+    }
+}
+
+impl Place for S3 {
+    // The writer, the keeper and the lease.
+    const STORAGE_TASKS: usize = 3;
+
+    fn fresh() -> Self {
+        Self(S3Server::start(Options { buckets: vec!["logs".to_owned()], ..Options::default() }).unwrap())
+    }
+
+    async fn builder(&self) -> ClientBuilder {
+        Client::builder().url("s3://logs/suite").object_store(self.options())
     }
 }

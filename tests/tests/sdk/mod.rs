@@ -27,8 +27,10 @@ mod lifecycle;
 mod poisoned_disk;
 mod records;
 mod settings;
+mod shared_bucket;
 mod shared_disk;
 mod shared_memory;
+mod swapped;
 
 use std::time::Duration;
 
@@ -155,3 +157,5 @@ macro_rules! on {
 
 on!(memory, crate::sdk::backends::Memory);
 on!(disk, crate::sdk::backends::Disk);
+on!(bucket, crate::sdk::backends::Bucket);
+on!(s3, crate::sdk::backends::S3);

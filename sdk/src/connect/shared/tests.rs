@@ -10,6 +10,8 @@ use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{self, ErrorKind};
 use tokio::sync::watch;
 
+use crate::connect::Storage;
+
 use super::{Beneath, Error, Owner, Places, Started};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,8 +48,15 @@ impl Bench {
         let start = async |hold| {
             self.starts.fetch_add(1, Ordering::SeqCst);
             self.failing.0.store(false, Ordering::SeqCst);
-            *kept.lock().unwrap() = Some(hold);
-            let owner = crate::connect::start(ottla_backends::memory::backend(), config.clone(), &env, "here").await?;
+            *kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(hold);
+            let owner = crate::connect::start(
+                ottla_backends::memory::backend(),
+                Storage::Uncounted,
+                config.clone(),
+                &env,
+                "here",
+            )
+            .await?;
             Ok(Started { owner, beneath: Box::new(self.failing.clone()) })
         };
         self.places.share(1, config.clone(), "file:///here", &env, start).await
@@ -76,7 +85,7 @@ async fn a_poisoned_storage_takes_no_newcomer_and_is_opened_anew_when_the_last_h
     drop(one);
     told(&bench.connect(&kept).await.unwrap_err());
     // The last one closes.
-    two.0.close(PATIENCE).await.unwrap();
+    two.broker.close(PATIENCE).await.unwrap();
     drop(two);
     drop(kept.lock().unwrap().take());
     assert_eq!(bench.starts.load(Ordering::SeqCst), 1);

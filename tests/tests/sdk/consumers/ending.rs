@@ -72,7 +72,7 @@ pub(crate) async fn a_hung_listener_or_handler_does_not_hang_the_end(place: &imp
 pub(crate) async fn dropping_a_consumer_commits_and_leaves_and_leaves_no_task(place: &impl Place) {
     let counting = super::super::lifecycle::Counting::default();
     let env = ottla::Env::system().with_spawner(Arc::new(counting.clone()));
-    let client = place.builder().env(env).connect().await.unwrap();
+    let client = place.builder().await.env(env).connect().await.unwrap();
     client.admin().ensure_topic(NewTopic::new("t").partitions(300)).await.unwrap();
     let producer = client.producer().build().await.unwrap();
     produce(&producer, "t", 0, 0..5).await;
