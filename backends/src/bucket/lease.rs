@@ -7,11 +7,24 @@ use std::time::Duration;
 use object_store::path::Path;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::Error;
+use ottla_broker_core::planted::is_planted;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::marks;
 use super::store::{Purpose, Store};
+
+/// Ends the renewals when it is dropped: an opening that is given up midway must not keep others out for ever.
+#[derive(Debug)]
+pub(super) struct Keeping(Lease);
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        if !is_planted("bucket-lease-outlives-opening") {
+            self.0.end();
+        }
+    }
+}
 
 /// Our own lease.
 #[derive(Clone, Debug)]
@@ -41,7 +54,7 @@ impl Lease {
     }
 
     /// Renews it until [`end`](Self::end).
-    pub(super) async fn renew_all(self, env: Env, every: Duration) {
+    async fn renew_all(self, env: Env, every: Duration) {
         let mut ended = self.0.ended.subscribe();
         while !*ended.borrow() {
             // Nothing depends on it but that others are not let in for a while: the next one may succeed.
@@ -75,6 +88,12 @@ impl Lease {
         let beat = self.0.beat.fetch_add(1, Ordering::Relaxed) + 1;
         let body = marks::Lease { id: self.0.id, beat, released }.encode();
         self.0.store.overwrite(Purpose::Ownership, &self.0.path, body).await
+    }
+
+    /// Renews it in the background, until it has ended or what this gives back is dropped.
+    pub(super) fn keep(&self, env: &Env, every: Duration) -> Keeping {
+        drop(env.spawn("ottla-bucket-lease", self.clone().renew_all(env.clone(), every)));
+        Keeping(self.clone())
     }
 
     /// It is renewed no more.

@@ -1,18 +1,20 @@
 //! The storage as a broker sees it, and its tasks.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use object_store::ObjectStore;
 use ottla_broker_core::PartitionId;
-use ottla_broker_core::env::{Env, Task};
+use ottla_broker_core::env::Env;
+#[cfg(test)]
+use ottla_broker_core::env::Task;
 use ottla_broker_core::log::{Durability, Error, ErrorKind, LogStorage, OpenPartition, PartitionLog, PartitionReader};
 use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::keys::Keys;
-use super::lease::Lease;
+use super::lease::{Keeping, Lease};
 use super::options::BucketOptions;
 use super::recover::recover;
 use super::shelf::Shelf;
@@ -29,7 +31,9 @@ use crate::engine::{Core, Key, Limits, Space};
 pub struct BucketStorage {
     pub(super) core: Arc<Core>,
     engine: Arc<Engine>,
-    tasks: Mutex<Vec<Task>>,
+    /// Kept to be killed.
+    #[cfg(test)]
+    tasks: [Task; 2],
     /// How it ended, once it has.
     outcome: watch::Receiver<Option<Result<(), Error>>>,
     dropped: AtomicBool,
@@ -49,12 +53,9 @@ impl BucketStorage {
         let lease = Lease::new(Arc::clone(&store), keys.lease(taken.incarnation), taken.claim.id);
         // From here on others are to wait: reading what is there may take long.
         lease.renew().await?;
-        let renewal = env.spawn("ottla-bucket-lease", lease.clone().renew_all(env.clone(), options.renew_every));
-        match Self::start(store, keys, options, env, taken, lease.clone(), hold).await {
-            Ok(mut storage) => {
-                storage.tasks.get_mut().unwrap_or_else(PoisonError::into_inner).push(renewal);
-                Ok(storage)
-            }
+        let keeping = lease.keep(env, options.renew_every);
+        match Self::start(store, keys, options, env, taken, (lease.clone(), keeping), hold).await {
+            Ok(storage) => Ok(storage),
             Err(error) => {
                 // Nobody has to wait for one who did not begin.
                 lease.release().await;
@@ -69,7 +70,7 @@ impl BucketStorage {
         options: BucketOptions,
         env: &Env,
         taken: Taken,
-        lease: Lease,
+        (lease, keeping): (Lease, Keeping),
         hold: Option<watch::Sender<()>>,
     ) -> Result<Self, Error> {
         let inherited = takeover::inherit(&store, &keys, &taken).await?;
@@ -88,15 +89,24 @@ impl BucketStorage {
         engine.begin(&inherited.checkpoints).await?;
         let (told, outcome) = watch::channel(None);
         let writer = env.spawn("ottla-bucket-writer", Arc::clone(&engine).write_all());
-        let keeping = Arc::clone(&engine).keep_all(older);
+        let rounds = Arc::clone(&engine).keep_all(older);
         let keeper = env.spawn("ottla-bucket-keeper", async move {
-            let outcome = keeping.await;
+            let outcome = rounds.await;
             told.send_replace(Some(outcome));
             // The lease is given back, as far as it can be.
-            drop(hold);
+            drop((keeping, hold));
         });
-        let tasks = Mutex::new(vec![writer, keeper]);
-        Ok(Self { core, engine, tasks, outcome, dropped: AtomicBool::new(false) })
+        #[cfg(not(test))]
+        drop((writer, keeper));
+        let dropped = AtomicBool::new(false);
+        Ok(Self {
+            core,
+            engine,
+            #[cfg(test)]
+            tasks: [writer, keeper],
+            outcome,
+            dropped,
+        })
     }
 
     /// What it has asked of the bucket since it was opened.
@@ -122,9 +132,7 @@ impl BucketStorage {
     #[cfg(test)]
     pub(super) fn kill(&self) {
         self.dropped.store(true, Ordering::Release);
-        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            task.abort();
-        }
+        self.tasks.iter().for_each(Task::abort);
         self.core.poison(&Core::closed());
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
+use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use object_store::{ObjectStore, ObjectStoreExt};
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{ErrorKind, LogStorage, OpenPartition, PartitionLog};
@@ -72,6 +73,21 @@ async fn a_dead_owner_is_waited_for_no_longer_than_said() {
     let second = open(&store, options).await.unwrap();
     assert!((9..=11).contains(&env.now().since(begun).as_secs()), "{:?}", env.now().since(begun));
     assert_eq!(count(&lead(&second, 2).await).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opening_that_was_given_up_keeps_nobody_out() {
+    let store = Arc::new(InMemory::new());
+    let env = Env::system();
+    let slow = ThrottleConfig { wait_list_per_call: Duration::from_millis(100), ..ThrottleConfig::default() };
+    let slow = Arc::new(ThrottledStore::new(Arc::clone(&store), slow));
+    let opening = BucketBackend::open(slow, "log", BucketOptions::default(), &env);
+    // The prefix is taken after two lists, and what is there is looked at with a third.
+    assert!(env.timeout(Duration::from_millis(250), opening).await.is_err());
+    assert_eq!(paths(&store, "log/leases").await.len(), 1);
+    let begun = env.now();
+    drop(open(&store, BucketOptions::default()).await.unwrap());
+    assert!(env.now().since(begun) < Duration::from_secs(20));
 }
 
 #[tokio::test(start_paused = true)]
