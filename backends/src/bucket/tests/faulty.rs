@@ -201,7 +201,7 @@ impl ObjectStore for Faulty {
         let inner = Arc::clone(&self.inner);
         let dead = self.dead.load(Ordering::SeqCst);
         let fails = self.below(1000) < self.rate.load(Ordering::SeqCst);
-        let late = Duration::from_millis(self.below(4000));
+        let late = Duration::from_millis(self.below(1500));
         let env = self.env.clone();
         locations
             .enumerate()
