@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::files::File;
 use super::format::{FILE_HEADER_BYTES, FileHeader, FileKind};
-use crate::engine::{Applied, Directory, Group, Op, extent, item_bytes, item_head};
+use crate::engine::{Applied, Directory, Group, extent, item_bytes, item_head};
 
 /// Files are written in whole pages, so that the kernel need not read what a recycled one held before.
 const PAGE: u64 = 4096;
@@ -130,26 +130,20 @@ impl Journal {
         for part in &group.parts {
             let mut changes = Vec::with_capacity(part.ops.len());
             for op in &part.ops {
-                changes.push(match op {
-                    Op::Batch(batch) => {
-                        let bytes = item_bytes(batch);
-                        scratch.extend_from_slice(&item_head(&part.log.key, batch));
-                        if batch.body().len() <= COPIED {
-                            scratch.extend_from_slice(batch.body());
-                        } else {
-                            pieces.push((copied_from..scratch.len(), batch.body()));
-                            copied_from = scratch.len();
-                        }
-                        let at = position;
-                        position += bytes as u64;
-                        Applied::Batch(extent(batch, current.number, at, bytes))
+                let change = op.applied(|batch| {
+                    let bytes = item_bytes(batch);
+                    scratch.extend_from_slice(&item_head(&part.log.key, batch));
+                    if batch.body().len() <= COPIED {
+                        scratch.extend_from_slice(batch.body());
+                    } else {
+                        pieces.push((copied_from..scratch.len(), batch.body()));
+                        copied_from = scratch.len();
                     }
-                    Op::Open(epoch) => Applied::Open(*epoch),
-                    Op::Trim(start, base) => Applied::Trim(*start, base.clone()),
-                    Op::Reset(at, base) => Applied::Reset(*at, base.clone()),
-                    Op::Truncate(end) => Applied::Truncate(*end),
-                    Op::Remove => Applied::Remove,
+                    let at = position;
+                    position += bytes as u64;
+                    extent(batch, current.number, at, bytes)
                 });
+                changes.push(change);
             }
             applied.push(changes);
         }

@@ -19,9 +19,7 @@ use super::checkpoints;
 use super::files::{File, Files};
 use super::format::{Checkpoint, FILE_HEADER_BYTES, FileHeader, FileKind, Name, journal_name, temporary_name};
 use super::shelf::{About, Shelf, name};
-use crate::engine::{
-    Applied, Core, Entry, HEADER_BYTES, Header, Items, Key, Log, decode_directory, extent, find_later, item_bytes,
-};
+use crate::engine::{Applied, Core, HEADER_BYTES, Header, Key, Log, decode_chunk, find_later};
 
 /// How much is copied at a time.
 const COPIED: usize = 1 << 20;
@@ -313,39 +311,9 @@ impl Replay<'_> {
         if position.saturating_add(header.total_bytes()) > size {
             return Err(Broken::Bad("a chunk goes on after the end of its file".to_owned()));
         }
-        let directory = position + HEADER_BYTES as u64;
-        let bytes = read(file, directory, header.directory_bytes as usize).map_err(Broken::Io)?;
-        let entries = decode_directory(&header, &bytes).map_err(bad)?;
-        let mut at = directory + u64::from(header.directory_bytes);
-        let mut changes = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let key = entry.key();
-            changes.push((
-                key,
-                match entry {
-                    Entry::Run(run) => {
-                        let bytes = read(file, at, run.bytes as usize).map_err(Broken::Io)?;
-                        let mut count = 0;
-                        for item in Items::new(&key, bytes) {
-                            let (position, batch) = item.map_err(bad)?;
-                            let place = extent(&batch, candidate.number, at + u64::from(position), item_bytes(&batch));
-                            changes.push((key, Applied::Batch(place)));
-                            count += 1;
-                        }
-                        if count != run.batches {
-                            return Err(Broken::Bad(format!("a run holds {count} batches, not {}", run.batches)));
-                        }
-                        at += u64::from(run.bytes);
-                        continue;
-                    }
-                    Entry::Open { epoch, .. } => Applied::Open(epoch),
-                    Entry::Trim { start, base, .. } => Applied::Trim(start, base),
-                    Entry::Reset { at, base, .. } => Applied::Reset(at, base),
-                    Entry::Truncate { end, .. } => Applied::Truncate(end),
-                    Entry::Remove { .. } => Applied::Remove,
-                },
-            ));
-        }
+        let length = usize::try_from(header.total_bytes()).map_err(|error| Broken::Bad(error.to_string()))?;
+        let bytes = read(file, position, length).map_err(Broken::Io)?;
+        let (_, changes) = decode_chunk(&bytes, candidate.number, position).map_err(bad)?;
         Ok((changes, header.total_bytes(), header.durable))
     }
 

@@ -38,5 +38,5 @@ pub(crate) use key::{Key, Space};
 pub(crate) use log::{Applied, Log, Saved};
 pub(crate) use medium::Medium;
 pub(crate) use plan::{Composed, extent};
-pub(crate) use queue::{Group, Op, Waiting, Work};
+pub(crate) use queue::{Group, Waiting, Work};
 pub(crate) use sorter::{Moving, Sorted, Sorter, Which};

@@ -39,26 +39,20 @@ impl Group {
         for part in &self.parts {
             let mut changes = Vec::with_capacity(part.ops.len());
             for op in &part.ops {
-                changes.push(match op {
-                    Op::Batch(batch) => {
-                        let bytes = item_bytes(batch);
-                        scratch.extend_from_slice(&item_head(&part.log.key, batch));
-                        if batch.body().len() <= COPIED {
-                            scratch.extend_from_slice(batch.body());
-                        } else {
-                            pieces.push(Bytes::from(std::mem::take(&mut scratch)));
-                            pieces.push(batch.body_bytes());
-                        }
-                        let place = extent(batch, file, position, bytes);
-                        position += bytes as u64;
-                        Applied::Batch(place)
+                let change = op.applied(|batch| {
+                    let bytes = item_bytes(batch);
+                    scratch.extend_from_slice(&item_head(&part.log.key, batch));
+                    if batch.body().len() <= COPIED {
+                        scratch.extend_from_slice(batch.body());
+                    } else {
+                        pieces.push(Bytes::from(std::mem::take(&mut scratch)));
+                        pieces.push(batch.body_bytes());
                     }
-                    Op::Open(epoch) => Applied::Open(*epoch),
-                    Op::Trim(start, base) => Applied::Trim(*start, base.clone()),
-                    Op::Reset(at, base) => Applied::Reset(*at, base.clone()),
-                    Op::Truncate(end) => Applied::Truncate(*end),
-                    Op::Remove => Applied::Remove,
+                    let place = extent(batch, file, position, bytes);
+                    position += bytes as u64;
+                    place
                 });
+                changes.push(change);
             }
             applied.push(changes);
         }

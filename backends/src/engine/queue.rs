@@ -15,7 +15,8 @@ use ottla_broker_core::record::Batch;
 use ottla_broker_core::{LeaderEpoch, Offset};
 use tokio::sync::Notify;
 
-use super::log::Log;
+use super::extent::Extent;
+use super::log::{Applied, Log};
 
 /// One thing to write for a log.
 #[derive(Clone, Debug)]
@@ -26,6 +27,20 @@ pub(crate) enum Op {
     Reset(Offset, TrimBase),
     Truncate(Offset),
     Remove,
+}
+
+impl Op {
+    /// What there is to apply once it is durable; `place` says where a batch will lie.
+    pub(crate) fn applied<'a>(&'a self, place: impl FnOnce(&'a Batch) -> Extent) -> Applied {
+        match self {
+            Self::Batch(batch) => Applied::Batch(place(batch)),
+            Self::Open(epoch) => Applied::Open(*epoch),
+            Self::Trim(start, base) => Applied::Trim(*start, base.clone()),
+            Self::Reset(at, base) => Applied::Reset(*at, base.clone()),
+            Self::Truncate(end) => Applied::Truncate(*end),
+            Self::Remove => Applied::Remove,
+        }
+    }
 }
 
 /// What a group holds for one log, in order.
