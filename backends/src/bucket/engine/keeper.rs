@@ -121,6 +121,7 @@ impl Engine {
         }
         self.core.end(Core::closed());
         self.core.tail.clear();
+        self.core.cold.clear();
         for log in self.core.logs() {
             log.wake(&self.core);
         }
