@@ -23,6 +23,8 @@ use super::options::{DiskOptions, Level};
 use super::shelf::{About, Shelf};
 use crate::engine::{Applied, Core, Group, Work};
 
+/// Journal files that hold what is not durable, besides the one that is written: at the level `os` only.
+const MOST_UNSYNCED: usize = 2;
 /// Journal files that are kept to be written again: their blocks are on the medium already.
 const MOST_SPARE: usize = 4;
 
@@ -286,8 +288,20 @@ impl Engine {
         plan: &Plan,
         waits: bool,
     ) -> (MutexGuard<'a, State>, Result<(), Error>) {
-        // What the file holds is durable before another one is written, at any level.
-        if let Err(error) = state.journal.sync() {
+        // What the file holds is durable before another one is written; at the level `os` not long after, for the writer
+        // would wait for as much as the file holds.
+        let later = self.options.level == Level::Os;
+        let is_behind = |state: &State| later && state.journal.unsynced.len() >= MOST_UNSYNCED;
+        while waits && is_behind(&state) && !state.ended && self.poisoned().is_none() {
+            self.changed.notify_all();
+            state = self.wait(state);
+        }
+        if let Some(error) = self.poisoned() {
+            return (state, Err(error));
+        }
+        if later && !is_behind(&state) {
+            state.journal.leave();
+        } else if let Err(error) = state.journal.sync() {
             let message =
                 "a journal file could not be synced: nothing more is acknowledged until the storage is opened anew";
             return (state, Err(Error::new(ErrorKind::Poisoned, message).with_source(error)));

@@ -58,6 +58,9 @@ pub(super) struct Journal {
     /// Bytes at the end of each file that only changes without records may take.
     pub(super) reserve: u64,
     pub(super) current: Option<Current>,
+    /// Files before the current one that hold what is not durable yet, the oldest first: at the level `os` the writer goes on
+    /// while they are synced.
+    pub(super) unsynced: Vec<Arc<dyn File>>,
     /// What was copied for the last chunk.
     pub(super) scratch: Vec<u8>,
 }
@@ -168,12 +171,32 @@ impl Journal {
     /// Makes durable what was written.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if self.durable < self.next_chunk {
-            if let Some(current) = &self.current {
-                current.file.sync()?;
+            for file in self.unsynced.iter().chain(self.current.iter().map(|current| &current.file)) {
+                file.sync()?;
             }
+            self.unsynced.clear();
             self.durable = self.next_chunk;
         }
         Ok(())
+    }
+
+    /// The current file is done with; what it holds is made durable later.
+    pub(super) fn leave(&mut self) {
+        if self.durable < self.next_chunk {
+            self.unsynced.extend(self.current.as_ref().map(|current| Arc::clone(&current.file)));
+        }
+    }
+
+    /// The files to sync so that all chunks below a number are durable.
+    pub(super) fn written(&self) -> (Vec<Arc<dyn File>>, u64) {
+        let current = self.current.as_ref().map(|current| &current.file);
+        (self.unsynced.iter().chain(current).map(Arc::clone).collect(), self.next_chunk)
+    }
+
+    /// These files were synced as of chunk `through`.
+    pub(super) fn synced(&mut self, files: &[Arc<dyn File>], through: u64) {
+        self.unsynced.retain(|left| !files.iter().any(|file| Arc::ptr_eq(left, file)));
+        self.durable = self.durable.max(through);
     }
 }
 

@@ -84,6 +84,7 @@ impl DiskStorage {
             durable: found.next_chunk,
             reserve: reserve(options.file_bytes),
             current: None,
+            unsynced: Vec::new(),
             scratch: Vec::new(),
         };
         let engine = Engine::new(Arc::clone(&core), shelf, options, journal, found.next_file, found.next_checkpoint);

@@ -11,6 +11,7 @@ use ottla_broker_core::planted::is_planted;
 use super::{Engine, MOST_SPARE, State, again};
 use crate::disk::checkpoints;
 use crate::disk::format::{Checkpoint, FileEntry, FileKind, checkpoint_name};
+use crate::disk::options::Level;
 use crate::disk::shelf::{self, About};
 
 /// How often a full disk is looked at again: room that others give back announces itself to nobody.
@@ -49,6 +50,7 @@ impl Engine {
 
     fn has_work(&self, state: &State) -> bool {
         state.next.is_none()
+            || !state.journal.unsynced.is_empty()
             || state.trimmed
             || state.since_checkpoint >= self.options.file_bytes
             || self.wants_compaction()
@@ -66,6 +68,7 @@ impl Engine {
     pub(in crate::disk) fn tend(&self) -> io::Result<()> {
         // A full disk does not keep the compactor from giving room back.
         let prepared = self.prepare();
+        self.sync_ahead()?;
         let (due, trimmed) = {
             let mut state = self.lock();
             let trimmed = std::mem::take(&mut state.trimmed);
@@ -82,6 +85,26 @@ impl Engine {
         }
         let sorted = if sorts { self.compact() } else { Ok(()) };
         prepared.or_else(|_| self.prepare()).and(sorted)
+    }
+
+    /// Makes durable what was written, as far as the writer does not: so it need not wait for a checkpoint's sync either.
+    fn sync_ahead(&self) -> io::Result<()> {
+        let (files, through) = {
+            let state = self.lock();
+            let due = !state.journal.unsynced.is_empty() || state.since_checkpoint >= self.options.file_bytes;
+            if !due || self.options.level != Level::Os || self.poisoned().is_some() {
+                return Ok(());
+            }
+            state.journal.written()
+        };
+        for file in &files {
+            file.sync().inspect_err(|error| {
+                self.poison("the journal could not be synced", again(error));
+            })?;
+        }
+        self.lock().journal.synced(&files, through);
+        self.changed.notify_all();
+        Ok(())
     }
 
     /// Has the next journal file ready.
