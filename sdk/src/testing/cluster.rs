@@ -429,6 +429,14 @@ impl TestCluster {
         self.inner.storage.faults.poison();
     }
 
+    /// The next write to a file of the [disk](Builder::on_disk) fails half-way: from then on the directory takes
+    /// nothing, neither records nor metadata, until it is opened anew, by a [`restart`](Self::restart) after a
+    /// [`crash`](Self::crash). Without a disk nothing happens.
+    #[cfg(feature = "disk")]
+    pub fn fail_next_disk_write(&self) {
+        self.inner.storage.fail_next_write();
+    }
+
     /// How often the storage failed in this way.
     #[must_use]
     pub fn storage_faults(&self, fault: StorageFault) -> u64 {

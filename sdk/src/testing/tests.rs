@@ -113,12 +113,12 @@ fn what_is_durable_on_a_poisoned_storage_is_read_to_the_end() {
         let mut delivery = std::pin::pin!(producer.enqueue(Record::to("t").value("c")).await.unwrap());
         // The leader is elected anew several times meanwhile, and its storage does not open.
         assert!(world.env().timeout(Duration::from_secs(20), delivery.as_mut()).await.is_err());
-        let reading = world.env().timeout(LIMIT, values(&client));
-        assert_eq!(reading.await.expect("it waits for what cannot be read"), ["a", "b"]);
+        let read = world.env().timeout(LIMIT, values(&client)).await;
+        assert_eq!(read.expect("it waits for what cannot be read"), ["a", "b"]);
         // By a client that knows only the newest epoch, too.
         let late = cluster.client().await.unwrap();
-        let reading = world.env().timeout(LIMIT, values(&late));
-        assert_eq!(reading.await.expect("it waits for what cannot be read"), ["a", "b"]);
+        let read = world.env().timeout(LIMIT, values(&late)).await;
+        assert_eq!(read.expect("it waits for what cannot be read"), ["a", "b"]);
         cluster.heal();
         delivery.await.unwrap();
         assert_eq!(values(&client).await, ["a", "b", "c"]);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ottla_backends::memory::Keep;
-use ottla_broker_core::api::{ErrorCode, InitProducerId, ProducePartition, ProduceRequest, ProducerIdentity};
+use ottla_broker_core::api::group::{FindCoordinator, ListGroups};
+use ottla_broker_core::api::{Error, ErrorCode, InitProducerId, ProducePartition, ProduceRequest, ProducerIdentity};
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{LogStorage, OpenPartition};
 use ottla_broker_core::{LeaderEpoch, PartitionId, ProducerEpoch, ProducerId, TopicId};
