@@ -240,6 +240,3 @@ impl ClusterGroups for Embedded {
         self.broker()?.delete_groups(groups).await
     }
 }
-
-#[cfg(all(test, feature = "memory"))]
-mod tests;

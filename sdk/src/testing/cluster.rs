@@ -284,7 +284,8 @@ impl TestCluster {
         let broker = Broker::start(inner.config.clone(), session.backend(), env.clone())
             .await
             .map_err(|source| crate::Error::cluster("start the broker of the test", source))?;
-        let cluster = Embedded::new(Arc::clone(&broker), Some(Arc::new(Owner(Arc::clone(&broker)))), &env).among_others();
+        let cluster =
+            Embedded::new(Arc::clone(&broker), Some(Arc::new(Owner(Arc::clone(&broker)))), &env).among_others();
         let running = Arc::new(Running::new(cluster, broker, session, process));
         let mut state = inner.state();
         state.counts.restarts += 1;

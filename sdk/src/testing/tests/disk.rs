@@ -121,7 +121,11 @@ fn a_disk_to_which_a_write_failed_is_read_to_the_end_of_what_is_durable() {
             assert_eq!(read.expect("it waits for what cannot be read"), sent);
         }
         let admin = client.admin();
-        let refused = world.env().timeout(limit, admin.create_topic(NewTopic::new("u"))).await.expect("it waits for what cannot be written");
+        let refused = world
+            .env()
+            .timeout(limit, admin.create_topic(NewTopic::new("u")))
+            .await
+            .expect("it waits for what cannot be written");
         assert!(refused.unwrap_err().to_string().contains("journal"));
         // As it says to who connects: open the directory anew.
         cluster.crash(Survives::All);

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use ottla::{At, Client, ErrorCode, NewTopic, Record};
 use ottla_backends::memory::{MemoryBackend, MemoryOptions};
-use ottla_broker_core::api::ErrorCode;
 use ottla_broker_core::env::Env;
-
-use crate::{At, Client, NewTopic, Record};
 
 /// Less than the retry time-outs: who is told must not have tried until one of them passed.
 const SOON: Duration = Duration::from_secs(30);
