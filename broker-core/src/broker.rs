@@ -12,7 +12,8 @@
 //!
 //! Of two brokers with one id on one storage, the one that registered last is the broker. It leads at
 //! higher epochs, so the storage fences the other, which finds its registration replaced as soon as it
-//! asks the metadata, and leads nothing from then on.
+//! asks the metadata, and leads nothing from then on. What it answers then is retriable, and sends a client that
+//! can reach the other one there.
 
 mod adopt;
 mod close;
@@ -217,26 +218,31 @@ impl Broker {
     }
 
     /// # Errors
-    /// As [`check_open`](Self::check_open); `STALE_BROKER_EPOCH` once superseded.
-    fn check_serving(&self) -> Result<(), Error> {
+    /// As [`check_open`](Self::check_open); `elsewhere` once superseded, as
+    /// [`superseded_error`](Self::superseded_error) says.
+    fn check_serving(&self, elsewhere: ErrorCode) -> Result<(), Error> {
         self.check_open()?;
-        if self.is_superseded() { Err(self.superseded_error(ErrorCode::StaleBrokerEpoch)) } else { Ok(()) }
+        if self.is_superseded() { Err(self.superseded_error(elsewhere)) } else { Ok(()) }
     }
 
-    fn superseded_error(&self, code: ErrorCode) -> Error {
+    /// Sends a client to the broker that took over: `elsewhere` is the retriable code after which a client of this
+    /// request looks for another broker. Never `STALE_BROKER_EPOCH`, which brokers tell each other: a client takes it
+    /// for final, and Kafka's broker that hears it is gone for its clients, and tells them nothing.
+    fn superseded_error(&self, elsewhere: ErrorCode) -> Error {
         let id = self.id();
+        let code = if is_planted("superseded-broker-is-fatal") { ErrorCode::StaleBrokerEpoch } else { elsewhere };
         Error::new(code, format!("broker {id} was started again on the same storage, and this one leads no more"))
     }
 
     /// Changes the metadata, and follows it.
     ///
     /// # Errors
-    /// What `decide` refused, what the metadata log failed with, or that this broker is superseded.
+    /// What `decide` refused, what the metadata log failed with; `NOT_CONTROLLER` once superseded.
     async fn change<T: Send>(
         &self,
         mut decide: impl FnMut(&Image) -> Result<Decision<T>, Error> + Send,
     ) -> Result<T, Error> {
-        self.check_serving()?;
+        self.check_serving(ErrorCode::NotController)?;
         let committed = self
             .writer
             .commit(|image| {
@@ -250,7 +256,7 @@ impl Broker {
     }
 
     /// # Errors
-    /// `STALE_BROKER_EPOCH` if somebody else registered under this id.
+    /// `NOT_CONTROLLER` if somebody else registered under this id.
     fn check_registered(&self, image: &Image) -> Result<(), Error> {
         let registered = image.registration(self.id()).map(|registration| registration.incarnation);
         if registered == Some(self.incarnation) || is_planted("old-broker-keeps-acknowledging") {
@@ -259,7 +265,7 @@ impl Broker {
         if !self.superseded.swap(true, Ordering::AcqRel) {
             tracing::warn!(broker = %self.id(), "another broker has registered under this id: this one stops leading");
         }
-        Err(self.superseded_error(ErrorCode::StaleBrokerEpoch))
+        Err(self.superseded_error(ErrorCode::NotController))
     }
 }
 

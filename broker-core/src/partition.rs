@@ -27,7 +27,7 @@ mod testing;
 mod tests;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 pub use check::Origin;
@@ -83,6 +83,8 @@ pub struct Partition {
     /// The highest high watermark that was shown.
     high_watermark: AtomicI64,
     ended: OnceLock<Ended>,
+    /// The newest epoch that its leader was elected for, though the storage could not open it at that.
+    elected: AtomicI32,
     /// Held over a trim: two at a time would save each other's base.
     trimming: tokio::sync::Mutex<()>,
     derived: Mutex<Derived>,
@@ -129,6 +131,18 @@ impl Partition {
     #[must_use]
     pub const fn epoch(&self) -> LeaderEpoch {
         self.epoch
+    }
+
+    /// The newest epoch that its leader was elected for: [its own](Self::epoch), or that at which a poisoned storage could
+    /// not be opened.
+    pub(crate) fn elected(&self) -> LeaderEpoch {
+        LeaderEpoch(self.elected.load(Ordering::Acquire))
+    }
+
+    /// The same leader was elected anew, and the poisoned storage opened nothing at `epoch`: this partition goes on to be
+    /// read, by who knows of that election too.
+    pub(crate) fn stays_for(&self, epoch: LeaderEpoch) {
+        self.elected.fetch_max(epoch.0, Ordering::AcqRel);
     }
 
     /// What an acknowledged write has reached.

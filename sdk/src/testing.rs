@@ -57,6 +57,7 @@
 //! | a broker that was replaced and does not know | [`TestCluster::supersede`] |
 //! | storage that is full, fails or rots | [`TestCluster::next_storage_fault`], [`TestCluster::poison_storage`] |
 //! | a disk that a crash leaves torn and half-written | [`Builder::on_disk`] (feature `disk`) |
+//! | a disk to which a write fails | [`TestCluster::fail_next_disk_write`] (feature `disk`) |
 //! | any of them by chance, from the seed | [`TestCluster::by_chance`], [`TestCluster::storage_by_chance`] |
 //! | clocks that are wrong | [`World::clock`] |
 //!

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::backend::DiskBackend;
-use super::files::crash::{Choice, CrashFiles};
+use super::files::crash::{Call, Choice, CrashFiles, Failure, Fault};
 use super::options::DiskOptions;
 use super::storage::{DiskStorage, Runner};
 
@@ -116,6 +116,11 @@ impl CrashDisk {
     /// Writes what waits, and does a round of what goes on in the background; says whether anything was written.
     pub fn drive(&self) -> bool {
         self.storage().filter(|storage| storage.is_open()).is_some_and(|storage| storage.drive())
+    }
+
+    /// The next write to a file fails half-way, and the storage that is open takes nothing more.
+    pub fn fail_next_write(&self) {
+        self.lock().files.fail(Fault::next(Call::Write, Failure::Io));
     }
 
     /// Ends the storage as a crash does: its handles fail, and nothing of it waits for anything any more. The next

@@ -11,7 +11,7 @@ use crate::api::{Error, ErrorCode};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::env::BoxFuture;
 use crate::ids::TopicPartition;
-use crate::log::{self, OpenPartition, PartitionLog};
+use crate::log::{self, ErrorKind, OpenPartition, PartitionLog};
 use crate::metadata::{Image, Topic};
 use crate::partition::{Partition, PartitionSpec};
 use crate::planted::is_planted;
@@ -151,6 +151,15 @@ impl Broker {
     async fn rebuild(&self, opening: Opening, log: Result<Arc<dyn PartitionLog>, log::Error>) {
         let Opening { slot, spec } = opening;
         let (epoch, name) = (spec.epoch, spec.name.clone());
+        if let Err(error) = &log
+            && error.kind() == ErrorKind::Poisoned
+            && let Some(before) = slot.leading().filter(|before| before.is_poisoned())
+            && !is_planted("poisoned-partition-dropped")
+        {
+            // Nobody else writes to it either: what it has that is durable can be read meanwhile.
+            before.stays_for(epoch);
+            return;
+        }
         let opened = match log {
             Ok(log) => Partition::open(spec, log, Arc::clone(&self.backend.snapshots), &self.env).await,
             Err(error) => Err(Error::new(error.code(), format!("partition {name} could not be opened: {error}"))),

@@ -13,12 +13,13 @@ impl Broker {
     /// Configs as they are in force, sorted by name. One answer each.
     ///
     /// # Errors
-    /// `BROKER_NOT_AVAILABLE` once closed. For one resource: `UNKNOWN_TOPIC_OR_PARTITION`.
+    /// `BROKER_NOT_AVAILABLE` once closed; `NETWORK_EXCEPTION` once superseded. For one resource:
+    /// `UNKNOWN_TOPIC_OR_PARTITION`.
     pub async fn describe_configs(
         &self,
         resources: Vec<ConfigResource>,
     ) -> Result<Vec<Result<Vec<ConfigEntry>, Error>>, Error> {
-        self.check_serving()?;
+        self.check_serving(ErrorCode::NetworkException)?;
         let image = self.writer.image();
         let broker = self.defaults(&image)?;
         let describe = |resource| match resource {

@@ -11,9 +11,9 @@ impl Broker {
     /// The cluster as this broker knows it. An answer shares the image: it costs nothing per partition.
     ///
     /// # Errors
-    /// `BROKER_NOT_AVAILABLE` once closed; `STALE_BROKER_EPOCH` once superseded.
+    /// `BROKER_NOT_AVAILABLE` once closed; `NETWORK_EXCEPTION` once superseded: any other broker can tell.
     pub async fn metadata(&self, request: MetadataRequest) -> Result<Metadata, Error> {
-        self.check_serving()?;
+        self.check_serving(ErrorCode::NetworkException)?;
         if self.writer.image().position() > self.routes().image.position() {
             // Who changed the metadata went away before the routes followed.
             self.adopt().await?;

@@ -60,9 +60,10 @@ impl Broker {
     ///
     /// # Errors
     /// `INVALID_PRODUCER_EPOCH` for an epoch that was bumped before, other than by the same request;
-    /// `UNSUPPORTED_VERSION` with a transactional id; what the metadata log failed with.
+    /// `UNSUPPORTED_VERSION` with a transactional id; `NOT_CONTROLLER` once superseded; what the metadata log failed
+    /// with.
     pub async fn init_producer_id(&self, request: InitProducerId) -> Result<ProducerIdentity, Error> {
-        self.check_serving()?;
+        self.check_serving(ErrorCode::NotController)?;
         if let Some(id) = &request.transactional_id {
             let message = format!("transactional id `{id}`: this broker has no transactions yet; leave it out");
             return Err(Error::new(ErrorCode::UnsupportedVersion, message));

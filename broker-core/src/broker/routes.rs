@@ -37,7 +37,7 @@ pub(super) struct Slot {
 pub(super) enum State {
     /// Led by another broker, or not opened yet.
     Idle,
-    /// Led here. The partition knows whether its storage failed.
+    /// Led here. The partition knows whether its storage failed; one whose storage is poisoned stays here to be read.
     Leading(Arc<Partition>),
     /// Opening it at `epoch` failed. The next try is at a higher one.
     Failed { epoch: LeaderEpoch, error: Error },
@@ -68,7 +68,7 @@ impl Slot {
     pub(super) fn was_opened_at(&self, epoch: LeaderEpoch) -> bool {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Idle => false,
-            State::Leading(partition) => partition.epoch() >= epoch,
+            State::Leading(partition) => partition.elected() >= epoch,
             State::Failed { epoch: tried, .. } => *tried >= epoch,
         }
     }

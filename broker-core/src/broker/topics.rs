@@ -134,7 +134,7 @@ impl Broker {
         mut decide: impl FnMut(&Image) -> Result<Decision<T>, Error> + Send,
     ) -> Result<T, Error> {
         if validate_only {
-            self.check_serving()?;
+            self.check_serving(ErrorCode::NotController)?;
             let image = self.writer.catch_up().await?;
             return Ok(decide(&image)?.answer);
         }

@@ -46,6 +46,7 @@ pub trait PartitionReader: fmt::Debug + Send + Sync + 'static {
     /// - Empty if no batch at or after `from` ends by `until`, and if `from` is the log's end.
     /// - What was appended and is not yet durable MAY be read: the caller bounds it by `until`.
     /// - Batches MUST carry the bytes that were appended (invariant 9), or the read fails.
+    /// - What is durable MUST be readable also when the storage takes nothing more (`Poisoned`).
     ///
     /// # Errors
     /// `OutOfRange` if `from < start` or `from > end`; `Corrupt`, `Unavailable`, `Closed`.

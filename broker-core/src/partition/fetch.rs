@@ -144,7 +144,7 @@ impl<'a> Gathering<'a> {
             return false;
         };
         let partition = &wanted.partition;
-        partition.bounds() != answer.seen || partition.check_leading().is_err()
+        partition.bounds() != answer.seen || partition.check_readable().is_err()
     }
 
     async fn wait(&mut self, order: &[usize], env: &Env) {

@@ -14,7 +14,7 @@ impl Partition {
     /// `OFFSET_NOT_AVAILABLE` while a new leader's high watermark has not reached its epoch (KIP-207);
     /// `CORRUPT_MESSAGE`; those of a partition that has [ended](super::Status).
     pub async fn list_offset(&self, spec: OffsetSpec, isolation: IsolationLevel) -> Result<ListedOffset, Error> {
-        self.check_leading()?;
+        self.check_readable()?;
         let end = self.consumer_end(isolation);
         match spec {
             OffsetSpec::Earliest => Ok(self.listed(self.bounds().start, None)),
@@ -39,7 +39,7 @@ impl Partition {
     /// Those of a partition that has [ended](super::Status), and those of [`Partition::check_epoch`].
     pub fn end_of_epoch(&self, epoch: LeaderEpoch, current: Option<LeaderEpoch>) -> Result<EpochEnd, Error> {
         self.check_epoch(current)?;
-        self.check_leading()?;
+        self.check_readable()?;
         let bounds = self.log.bounds();
         if epoch >= self.epoch {
             // This leader's own, whether or not it has written. A later one it does not know.

@@ -5,7 +5,7 @@
 //!                    or:  snapshot ─► batches after it ─────────► the same state
 //! ```
 
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI32, AtomicI64};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use super::checkpoint::Checkpoint;
@@ -68,6 +68,7 @@ impl Partition {
             snapshots,
             env: env.clone(),
             ended: OnceLock::new(),
+            elected: AtomicI32::new(spec.epoch.0),
             trimming: tokio::sync::Mutex::default(),
             derived: Mutex::new(derived),
         }))

@@ -28,10 +28,11 @@ impl Partition {
     ///
     /// # Errors
     /// `OFFSET_OUT_OF_RANGE` before the log's start and beyond its end; `FENCED_LEADER_EPOCH` and
-    /// `UNKNOWN_LEADER_EPOCH`; `CORRUPT_MESSAGE`; those of a partition that has [ended](super::Status).
+    /// `UNKNOWN_LEADER_EPOCH`; `CORRUPT_MESSAGE`; those of a partition that has [ended](super::Status), unless only
+    /// its writing did: what is durable on a poisoned storage is read.
     pub async fn read(&self, read: &Read) -> Result<Fetched, Error> {
         self.check_epoch(read.current_leader_epoch)?;
-        self.check_leading()?;
+        self.check_readable()?;
         self.check_range(read.from, self.log.bounds())?;
         let until = self.visible_end(read);
         let mut fetched = self.fetched();
@@ -90,7 +91,7 @@ impl Partition {
             _ => {
                 let failed = self.log_failed(&format!("read at offset {from}"), error);
                 // Closed by ourselves in between, it is no failure of the storage.
-                self.check_leading().err().unwrap_or(failed)
+                self.check_readable().err().unwrap_or(failed)
             }
         }
     }
@@ -110,6 +111,8 @@ impl Partition {
     /// `FENCED_LEADER_EPOCH`, `UNKNOWN_LEADER_EPOCH`.
     pub fn check_epoch(&self, known: Option<LeaderEpoch>) -> Result<(), Error> {
         let (name, epoch) = (&self.name, self.epoch);
+        // Elections that the storage did not follow: the same leader has the same log.
+        let known = known.map(|known| if known > epoch && known <= self.elected() { epoch } else { known });
         match known.filter(|_| !is_planted("leader-epoch-unchecked")) {
             Some(known) if known < epoch => Err(Error::new(
                 ErrorCode::FencedLeaderEpoch,

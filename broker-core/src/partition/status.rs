@@ -3,13 +3,16 @@
 use super::Partition;
 use crate::api::{Error, ErrorCode};
 use crate::log::{self, ErrorKind};
+use crate::planted::is_planted;
 
 /// Whether a partition serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It does.
     Leading,
-    /// Its storage failed. What was in flight is in doubt, until the broker opens the partition again.
+    /// Its storage failed. What was in flight is in doubt, until the broker opens the partition again. What was
+    /// durable can be read if the storage says that it only takes nothing more
+    /// ([`Poisoned`](crate::log::ErrorKind::Poisoned)).
     Failed,
     /// A newer leader has opened the log.
     Fenced,
@@ -54,6 +57,24 @@ impl Partition {
             )),
             Some(Ended::Failed(error)) => Err(self.log_error("serve", error)),
         }
+    }
+
+    /// Whether it may be read: it leads, or its storage takes nothing more. Nobody can write to a poisoned storage and
+    /// no repair helps before it is opened anew, so who reads would ask until the end; and what was durable still is.
+    ///
+    /// # Errors
+    /// As [`check_leading`](Self::check_leading).
+    pub(super) fn check_readable(&self) -> Result<(), Error> {
+        if self.is_poisoned() && !is_planted("poisoned-partition-unread") {
+            return Ok(());
+        }
+        self.check_leading()
+    }
+
+    /// Whether its storage takes nothing more until it is opened anew.
+    #[must_use]
+    pub(crate) fn is_poisoned(&self) -> bool {
+        matches!(self.ended.get(), Some(Ended::Failed(error)) if error.kind() == ErrorKind::Poisoned)
     }
 
     /// Ends the partition, once, and wakes who waits for its records.

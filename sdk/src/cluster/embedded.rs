@@ -17,6 +17,7 @@ use ottla_broker_core::api::{
 };
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::env::{BoxFuture, Env, Task};
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{BrokerId, Offset, TopicName, TopicPartition};
 
 use super::{Cluster, ClusterAdmin, ClusterGroups};
@@ -47,6 +48,8 @@ pub(crate) struct Embedded {
     /// This client's share, unless somebody else owns the broker.
     owner: Mutex<Option<Arc<Owner>>>,
     closed: AtomicBool,
+    /// Whether its clients can reach no other broker.
+    alone: bool,
     keeper: Task,
 }
 
@@ -55,12 +58,36 @@ impl Embedded {
     pub(crate) fn new(broker: Arc<Broker>, owner: Option<Arc<Owner>>, env: &Env) -> Self {
         let kept = Arc::clone(&broker);
         let keeper = env.spawn("ottla-keeper", async move { kept.run_housekeeping().await });
-        Self { broker, owner: Mutex::new(owner), closed: AtomicBool::new(false), keeper }
+        Self { broker, owner: Mutex::new(owner), closed: AtomicBool::new(false), alone: true, keeper }
+    }
+
+    /// As one of the ways to a cluster: what a replaced broker answers goes to the client, who looks for the other.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn among_others(mut self) -> Self {
+        self.alone = false;
+        self
     }
 
     #[inline]
     fn broker(&self) -> Result<&Arc<Broker>, Error> {
-        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(&self.broker) }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(closed());
+        }
+        if self.alone && self.broker.is_superseded() && !is_planted("replaced-broker-asked-for-ever") {
+            return Err(self.replaced());
+        }
+        Ok(&self.broker)
+    }
+
+    /// The broker's own answers say: look for the one that took over. From here there is none to be found, and a
+    /// consumer would look for ever.
+    fn replaced(&self) -> Error {
+        let id = self.broker.id();
+        let message = format!(
+            "broker {id} of this process was replaced: it was started again on the same storage elsewhere; connect again to \
+             take it back, or to a cluster to share it"
+        );
+        Error::new(ErrorCode::BrokerNotAvailable, message)
     }
 }
 

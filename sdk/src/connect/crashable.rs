@@ -120,6 +120,14 @@ impl Crashable {
         }
     }
 
+    /// The next write to its files fails, if it has files.
+    #[cfg(feature = "disk")]
+    pub(crate) fn fail_next_write(&self) {
+        if let Medium::Disk(disk) = &self.medium {
+            disk.fail_next_write();
+        }
+    }
+
     /// How often it was opened on what a crash had left half-done.
     pub(crate) fn recoveries(&self) -> u64 {
         match &self.medium {

@@ -199,13 +199,10 @@ impl Inner {
                 return Ok(old);
             }
         }
-        // While another one starts, who does not know the old one asks the new one, which does not answer yet.
-        let known = |running: &Arc<Running>| may_be_stale || !running.broker.is_superseded();
-        let reached = state.current.clone().filter(known);
-        if reached.is_none() {
+        if state.current.is_none() {
             state.counts.unreachable += 1;
         }
-        reached.ok_or_else(|| lost("no broker runs"))
+        state.current.clone().ok_or_else(|| lost("no broker runs"))
     }
 
     /// Whether `partition` is led by another face of the broker than `asked`.
@@ -288,7 +285,7 @@ impl TestCluster {
             .await
             .map_err(|source| crate::Error::cluster("start the broker of the test", source))?;
         let owner = Arc::new(Owner::uncounted(Arc::clone(&broker)));
-        let cluster = Embedded::new(Arc::clone(&broker), Some(owner), &env);
+        let cluster = Embedded::new(Arc::clone(&broker), Some(owner), &env).among_others();
         let running = Arc::new(Running::new(cluster, broker, session, process));
         let mut state = inner.state();
         state.counts.restarts += 1;
@@ -431,6 +428,14 @@ impl TestCluster {
     /// A sync of the storage fails: nothing is written until [`heal`](Self::heal).
     pub fn poison_storage(&self) {
         self.inner.storage.faults.poison();
+    }
+
+    /// The next write to a file of the [disk](Builder::on_disk) fails half-way: from then on the directory takes
+    /// nothing, neither records nor metadata, until it is opened anew, by a [`restart`](Self::restart) after a
+    /// [`crash`](Self::crash). Without a disk nothing happens.
+    #[cfg(feature = "disk")]
+    pub fn fail_next_disk_write(&self) {
+        self.inner.storage.fail_next_write();
     }
 
     /// How often the storage failed in this way.

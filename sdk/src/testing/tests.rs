@@ -103,6 +103,47 @@ fn full_and_poisoned_storage_come_back() {
 }
 
 #[test]
+fn what_is_durable_on_a_poisoned_storage_is_read_to_the_end() {
+    run(7, async |world| {
+        let (cluster, client, producer) = started(&world).await;
+        for value in ["a", "b"] {
+            producer.send(Record::to("t").value(value)).await.unwrap();
+        }
+        cluster.poison_storage();
+        let mut delivery = std::pin::pin!(producer.enqueue(Record::to("t").value("c")).await.unwrap());
+        // The leader is elected anew several times meanwhile, and its storage does not open.
+        assert!(world.env().timeout(Duration::from_secs(20), delivery.as_mut()).await.is_err());
+        let read = world.env().timeout(LIMIT, values(&client)).await;
+        assert_eq!(read.expect("it waits for what cannot be read"), ["a", "b"]);
+        // By a client that knows only the newest epoch, too.
+        let late = cluster.client().await.unwrap();
+        let read = world.env().timeout(LIMIT, values(&late)).await;
+        assert_eq!(read.expect("it waits for what cannot be read"), ["a", "b"]);
+        cluster.heal();
+        delivery.await.unwrap();
+        assert_eq!(values(&client).await, ["a", "b", "c"]);
+    });
+}
+
+#[test]
+fn a_poisoned_storage_that_cannot_be_read_is_told_in_time() {
+    run(8, async |world| {
+        let (cluster, client, producer) = started(&world).await;
+        producer.send(Record::to("t").value("a")).await.unwrap();
+        cluster.poison_storage();
+        let mut delivery = std::pin::pin!(producer.enqueue(Record::to("t").value("b")).await.unwrap());
+        assert!(world.env().timeout(LIMIT, delivery.as_mut()).await.is_err());
+        cluster.storage_by_chance(StorageFault::FailRead, 1000);
+        let reader = client.reader().topic("t").start(At::Earliest).to_end().retry_timeout(LIMIT);
+        let mut reader = reader.build().await.unwrap();
+        let read = world.env().timeout(LIMIT * 2, reader.next()).await.expect("it tries for ever");
+        let error = read.unwrap_err();
+        assert_eq!(error.kafka_code(), Some(ErrorCode::KafkaStorageError));
+        assert!(error.to_string().contains("t-0"), "{error}");
+    });
+}
+
+#[test]
 fn a_replaced_broker_acknowledges_nothing() {
     run(5, async |world| {
         let (cluster, client, producer) = started(&world).await;

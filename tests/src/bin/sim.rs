@@ -41,6 +41,7 @@ const PLANTED: &[(&str, u64)] = &[
     ("reader-skips-batch-tail", 20),
     ("trim-loses-producers", 400),
     ("stale-refusal-told", 400),
+    ("superseded-broker-is-fatal", 400),
     ("reader-skips-unchecked", 400),
     ("rebuild-trusts-bytes", 2_500),
     ("disk-ack-before-sync", 50),

@@ -26,6 +26,7 @@ mod groups;
 mod lifecycle;
 mod poisoned_disk;
 mod records;
+mod replaced_broker;
 mod settings;
 mod shared_bucket;
 mod shared_disk;

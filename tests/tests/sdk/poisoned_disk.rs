@@ -41,6 +41,10 @@ async fn limited() {
     producer.send(Record::to("t").value("lost")).await.unwrap_err();
     assert!(limit("unlimited:"));
     drop(producer);
+    // What was acknowledged is there for who has the directory open, to its end.
+    for client in [&one, &two] {
+        assert_eq!(values(client, "t", 0, At::Earliest).await, [0, 1, 2]);
+    }
     for client in [one, two] {
         let ottla::Error::Connect(error) = connect().await.unwrap_err() else { panic!("another error") };
         assert!(matches!(error, Error::Poisoned { .. }), "{error:?}");

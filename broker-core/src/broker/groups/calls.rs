@@ -13,7 +13,7 @@ use crate::ids::BrokerId;
 /// Requests of groups. `NOT_COORDINATOR` and `COORDINATOR_NOT_AVAILABLE` mean: find the coordinator again;
 /// `COORDINATOR_LOAD_IN_PROGRESS`: ask again after a pause. With each of them the effect is unknown or none. Further
 /// outer errors of all: `BROKER_NOT_AVAILABLE` once closed. Once superseded the answer is `NOT_COORDINATOR`, and to who
-/// looks for the coordinator or lists groups here `STALE_BROKER_EPOCH`.
+/// looks for the coordinator or lists groups here `COORDINATOR_NOT_AVAILABLE`.
 ///
 /// Dropping a future gives up the answer only. Somebody must [keep house](Self::run_housekeeping): sessions
 /// end, and what a restart found is replayed, only then.
@@ -23,7 +23,7 @@ impl Broker {
     /// # Errors
     /// `INVALID_GROUP_ID`, `COORDINATOR_NOT_AVAILABLE`; `UNSUPPORTED_VERSION` for transactions.
     pub async fn find_coordinator(&self, wanted: FindCoordinator) -> Result<FoundCoordinator, Error> {
-        self.check_serving()?;
+        self.check_serving(ErrorCode::CoordinatorNotAvailable)?;
         let group = match wanted {
             FindCoordinator::Group(group) => group,
             FindCoordinator::Transaction(id) => {
@@ -165,7 +165,7 @@ impl Broker {
     /// # Errors
     /// `COORDINATOR_LOAD_IN_PROGRESS` while the list would lack some.
     pub async fn list_groups(&self, request: ListGroups) -> Result<Vec<ListedGroup>, Error> {
-        self.check_serving()?;
+        self.check_serving(ErrorCode::CoordinatorNotAvailable)?;
         match self.groups.coordinator() {
             Some(coordinator) => coordinator.list(request).await,
             None => Ok(Vec::new()),

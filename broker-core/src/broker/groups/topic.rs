@@ -27,7 +27,11 @@ impl Broker {
             replication_factor: None,
             configs: configs(),
         };
-        let created = self.create_internal_topics(vec![topic]).await?;
+        let created = self.create_internal_topics(vec![topic]).await.map_err(|error| match error.code {
+            // It was superseded: who looks for a coordinator asks another broker.
+            ErrorCode::NotController => unavailable(&error),
+            _ => error,
+        })?;
         match created.into_iter().next() {
             Some(Err(error)) if error.code != ErrorCode::TopicAlreadyExists => Err(unavailable(&error)),
             _ => Ok(()),

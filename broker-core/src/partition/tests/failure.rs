@@ -49,6 +49,44 @@ async fn an_unacknowledged_failure_shows_at_the_next_append() {
     assert_eq!(partition.status(), Status::Failed);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_durable_of_a_poisoned_log_can_be_read() {
+    let world = World::new();
+    let (partition, log) = world.open().await;
+    log.defer();
+    let first = partition.append(plain(2), Acks::All, TRUSTED).unwrap();
+    let second = partition.append(plain(1), Acks::All, TRUSTED).unwrap();
+    log.release(1);
+    log.fail(ErrorKind::Poisoned, 0);
+    first.await.unwrap();
+    assert_eq!(second.await.unwrap_err().code, ErrorCode::KafkaStorageError);
+    assert_eq!(partition.status(), Status::Failed);
+    // Nothing is written, and the rest is there up to the high watermark and not beyond.
+    assert_eq!(partition.append(plain(1), Acks::All, TRUSTED).unwrap_err().code, ErrorCode::KafkaStorageError);
+    assert_eq!(partition.delete_records(Offset(1)).await.unwrap_err().code, ErrorCode::KafkaStorageError);
+    let fetched = partition.read(&from(0)).await.unwrap();
+    assert_eq!((bases(&fetched), fetched.high_watermark), (vec![0], Offset(2)));
+    let latest = partition.list_offset(OffsetSpec::Latest, IsolationLevel::ReadUncommitted).await.unwrap();
+    assert_eq!(latest.offset, Some(Offset(2)));
+    assert!(partition.end_of_epoch(partition.epoch(), None).is_ok());
+    // Who waits at the end waits as long as was asked, and not at all for what is there.
+    let limits = FetchLimits { max_wait: Duration::from_secs(5), min_bytes: 1, max_bytes: 1 << 20, first: 0 };
+    for (offset, waited) in [(0, Duration::ZERO), (2, limits.max_wait)] {
+        let wanted = [Wanted { partition: partition.clone(), read: from(offset) }];
+        let started = world.env.now();
+        assert!(fetch(&wanted, limits, &world.env).await[0].is_ok());
+        assert_eq!(world.env.now().since(started), waited);
+    }
+    // Elections that the storage cannot follow leave the same leader with the same log.
+    let (old, elected) = (partition.epoch(), partition.epoch().next().next());
+    partition.stays_for(elected);
+    for known in [old, old.next(), elected] {
+        assert_eq!(partition.check_epoch(Some(known)), Ok(()));
+    }
+    let unknown = partition.check_epoch(Some(elected.next())).unwrap_err();
+    assert_eq!(unknown.code, ErrorCode::UnknownLeaderEpoch);
+}
+
 #[tokio::test]
 async fn a_newer_leader_fences_the_older() {
     let world = World::new();

@@ -102,6 +102,41 @@ fn the_same_seed_gives_the_same_disk() {
 }
 
 #[test]
+fn a_disk_to_which_a_write_failed_is_read_to_the_end_of_what_is_durable() {
+    run(6, async |world| {
+        let (cluster, client, producer) = started(&world).await;
+        // Some of it is in the journal's older files, and some in the one that fails.
+        let mut sent: Vec<String> = (0..40).map(|n| format!("{n} {}", "v".repeat(2_000))).collect();
+        for value in &sent {
+            producer.send(Record::to("t").value(value.clone())).await.unwrap();
+        }
+        cluster.fail_next_disk_write();
+        let delivery = producer.enqueue(Record::to("t").value("in doubt")).await.unwrap();
+        let mut delivery = std::pin::pin!(delivery);
+        // Neither the record nor an election of a leader gets through.
+        let limit = Duration::from_secs(20);
+        assert!(world.env().timeout(limit, delivery.as_mut()).await.is_err());
+        for client in [&client, &cluster.client().await.unwrap()] {
+            let read = world.env().timeout(limit, values(client)).await;
+            assert_eq!(read.expect("it waits for what cannot be read"), sent);
+        }
+        let admin = client.admin();
+        let refused = world
+            .env()
+            .timeout(limit, admin.create_topic(NewTopic::new("u")))
+            .await
+            .expect("it waits for what cannot be written");
+        assert!(refused.unwrap_err().to_string().contains("journal"));
+        // As it says to who connects: open the directory anew.
+        cluster.crash(Survives::All);
+        cluster.restart().await.unwrap();
+        delivery.await.unwrap();
+        sent.push("in doubt".to_owned());
+        assert_eq!(values(&client).await, sent);
+    });
+}
+
+#[test]
 fn a_disk_that_is_full_refuses_records_and_is_read() {
     run(5, async |world| {
         let cluster = builder(&world).capacity_bytes(600 << 10).start().await.unwrap();
