@@ -5,6 +5,7 @@ pub(crate) mod crashable;
 #[cfg(feature = "disk")]
 mod disk;
 mod error;
+mod hold;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(any(feature = "disk", feature = "memory"))]
@@ -22,6 +23,7 @@ use ottla_broker_core::log::Backend;
 pub use error::Error;
 #[cfg(feature = "disk")]
 pub use ottla_backends::disk::{DiskOptions, Level};
+pub(crate) use hold::{Held, Kept, hold_both};
 use url::{Scheme, Url};
 
 use crate::cluster::Cluster;
@@ -101,23 +103,20 @@ async fn open_url(
             disk::check(&settings.disk)?;
             Ok(share(Box::pin(disk::open(url, broker_config(entries)?, settings.disk, env)).await?, env))
         }
-        #[cfg(not(feature = "memory"))]
-        Scheme::Memory => Err(feature_off(url)),
-        #[cfg(not(feature = "disk"))]
-        Scheme::File => Err(feature_off(url)),
-        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Kafka => Err(Error::NotYet {
-            url: url.shown.clone(),
-            scheme: url.scheme.name(),
-            feature: url.scheme.feature(),
-            available: available(),
-        }
-        .into()),
+        _ => Err(not_served(url)),
     }
 }
 
-#[cfg(not(all(feature = "disk", feature = "memory")))]
-fn feature_off(url: &Url) -> crate::Error {
-    Error::FeatureOff { url: url.shown.clone(), feature: url.scheme.feature() }.into()
+/// What there is to say of a URL whose backend is not here.
+fn not_served(url: &Url) -> crate::Error {
+    let (url, scheme, feature) = (url.shown.clone(), url.scheme, url.scheme.feature());
+    match scheme {
+        Scheme::Memory | Scheme::File => Error::FeatureOff { url, feature },
+        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Kafka => {
+            Error::NotYet { url, scheme: scheme.name(), feature, available: available() }
+        }
+    }
+    .into()
 }
 
 /// What a user can do instead of a URL that this version cannot open.

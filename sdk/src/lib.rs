@@ -48,6 +48,7 @@
 //! - [`Client`] connects; from it come [`Producer`]s, [`Consumer`]s, [`Reader`]s and the [`Admin`].
 //! - [`Partitioner`] chooses where records go: [`KeyHash`], [`Sticky`], [`Random`], [`RoundRobin`],
 //!   [`Explicit`], or your own.
+//! - [`mod@copy`]: moving a log, with all that belongs to it, from one URL to another.
 //! - [`codec`]: keys and values as types, by [`Producer::typed`] and [`Reader::typed`].
 //! - [`Error`] answers what to do; every receipt, a [`RecordMetadata`], says what it has reached.
 
@@ -58,6 +59,7 @@ pub mod codec;
 pub mod config;
 pub mod connect;
 pub mod consumer;
+pub mod copy;
 mod context;
 mod error;
 mod metadata;
@@ -73,6 +75,7 @@ pub use client::{Builder as ClientBuilder, Client};
 pub use cluster::{Cluster, ClusterAdmin, ClusterGroups};
 pub use codec::{Json, Raw, Utf8};
 pub use consumer::{Commit, Consumer};
+pub use copy::copy;
 pub use context::Context;
 pub use error::Error;
 pub use metadata::MetadataCache;

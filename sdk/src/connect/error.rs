@@ -70,6 +70,18 @@ pub enum Error {
         /// What differs.
         difference: String,
     },
+    /// A copy would be made from a place to itself.
+    #[error("cannot copy `{url}` to itself: name an empty place to copy to")]
+    OnePlace {
+        /// The URL.
+        url: String,
+    },
+    /// A client of this process has it open, or another copy does. To try again may succeed when that is closed.
+    #[error("cannot copy from or to `{url}` while a client of this process has it open: close the client first")]
+    InUseHere {
+        /// The URL.
+        url: String,
+    },
     /// The directory belongs to another process as long as that runs, or to a storage that this process opened
     /// by itself. To connect again may succeed when the other is gone.
     #[error(
@@ -115,7 +127,7 @@ impl Error {
     /// Whether to connect again may succeed: whoever has the directory may be about to end.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
-        matches!(self, Self::InUse { .. })
+        matches!(self, Self::InUse { .. } | Self::InUseHere { .. })
     }
 }
 
