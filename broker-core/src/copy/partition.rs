@@ -159,8 +159,14 @@ impl Job {
                 check(&batch).map_err(self.at(Side::Source))?;
                 tally.add(&batch);
                 // Room for each: a storage whose whole budget is less than a page must go on.
-                self.opened.to.ready(batch.size_in_bytes()).await.map_err(self.at(Side::Destination))?;
-                ticket = self.opened.to.append(batch).map_err(self.at(Side::Destination))?;
+                let appended = match self.opened.to.ready(batch.size_in_bytes()).await {
+                    Ok(()) => self.opened.to.append(batch),
+                    Err(error) => Err(error),
+                };
+                ticket = appended.map_err(|error| {
+                    let submitted = pages.iter().map(|page| &page.ticket).chain([&ticket]);
+                    self.at(Side::Destination)(first_failure(submitted).unwrap_or(error))
+                })?;
             }
             let start = self.extent.start;
             pages.push_back(Page { ticket, offsets: between(began.max(start), after.max(start)), bytes: bytes as u64 });
@@ -222,6 +228,11 @@ impl Job {
     pub(super) async fn close(&self) -> Result<(), Error> {
         self.opened.to.close().await.map_err(self.at(Side::Destination))
     }
+}
+
+/// What an earlier append failed with: a later one only says that the log is closed since.
+fn first_failure<'a>(mut tickets: impl Iterator<Item = &'a Ticket>) -> Option<log::Error> {
+    tickets.find_map(|ticket| ticket.peek().and_then(Result::err))
 }
 
 fn at(name: &TopicPartition, side: Side) -> impl FnOnce(log::Error) -> Error + '_ {

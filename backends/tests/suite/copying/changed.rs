@@ -27,6 +27,7 @@ async fn finish(from: &Backend, to: &MemoryBackend) {
     let backend = to.backend();
     let mut copying = std::pin::pin!(copy(from, &backend, small(true)));
     loop {
+        tokio::task::yield_now().await;
         if let Some(result) = copying.as_mut().now_or_never() {
             assert!(result.unwrap().resumed);
             break;

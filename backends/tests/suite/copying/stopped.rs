@@ -28,6 +28,8 @@ async fn copy_a_little(from: &Backend, to: &MemoryBackend, env: &Env) -> bool {
     let backend = to.backend();
     let mut copying = std::pin::pin!(copy(from, &backend, small(false)));
     for _ in 0..env.random_below(40) {
+        // tokio lets a task poll so often and no more before it yields.
+        tokio::task::yield_now().await;
         if let Some(result) = copying.as_mut().now_or_never() {
             assert!(result.unwrap().batches > 0);
             return true;
