@@ -20,6 +20,7 @@
 mod admin;
 mod backends;
 mod consumers;
+mod copying;
 mod errors;
 mod groups;
 mod lifecycle;
