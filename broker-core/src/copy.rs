@@ -96,8 +96,7 @@ pub async fn copy(
     let plan = Plan::make(from, to, env).await?;
     let at_once = options.partitions_at_once.max(1);
     let jobs = plan.open(from, to).await?;
-    let jobs: Vec<Job> =
-        stream::iter(jobs.into_iter().map(Job::prepare)).buffered(at_once).try_collect().await?;
+    let jobs: Vec<Job> = stream::iter(jobs.into_iter().map(Job::prepare)).buffered(at_once).try_collect().await?;
     let meter = Meter::new(&jobs, options.verify, progress);
 
     let copying = jobs.iter().map(|job| job.run(options.page_bytes, &meter));

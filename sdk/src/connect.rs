@@ -21,9 +21,9 @@ use ottla_broker_core::env::Env;
 use ottla_broker_core::log::Backend;
 
 pub use error::Error;
+pub(crate) use hold::{Held, Kept, hold_both};
 #[cfg(feature = "disk")]
 pub use ottla_backends::disk::{DiskOptions, Level};
-pub(crate) use hold::{Held, Kept, hold_both};
 use url::{Scheme, Url};
 
 use crate::cluster::Cluster;

@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use object_store::ObjectStore;
 use ottla_broker_core::PartitionId;
 use ottla_broker_core::env::{Env, Task};
-use ottla_broker_core::log::{
-    Durability, Error, ErrorKind, LogStorage, OpenPartition, PartitionLog, PartitionReader,
-};
+use ottla_broker_core::log::{Durability, Error, ErrorKind, LogStorage, OpenPartition, PartitionLog, PartitionReader};
 use tokio::sync::watch;
 
 use super::engine::Engine;

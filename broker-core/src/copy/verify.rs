@@ -37,11 +37,7 @@ pub(super) async fn partition(job: &Job, page_bytes: usize, meter: &Meter<'_>) -
     }
 }
 
-async fn digest(
-    log: &dyn PartitionReader,
-    page_bytes: usize,
-    read: impl Fn(u64),
-) -> Result<Digest, crate::log::Error> {
+async fn digest(log: &dyn PartitionReader, page_bytes: usize, read: impl Fn(u64)) -> Result<Digest, crate::log::Error> {
     let Bounds { start, durable_end: end, .. } = log.bounds();
     let (mut next, mut tally, mut crc) = (start, Tally::default(), 0);
     while next < end {

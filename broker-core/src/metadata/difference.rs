@@ -33,8 +33,13 @@ impl Image {
             let before = self.topic(&wanted.metadata.name).filter(|before| is_earlier(before, wanted));
             let here = before.map_or(&[][..], |before| &before.metadata.partitions);
             topic_towards(before.map(AsRef::as_ref), wanted, &mut commands);
-            let elections: Vec<_> =
-                wanted.metadata.partitions.iter().enumerate().filter_map(|(at, to)| election(here.get(at), to)).collect();
+            let elections: Vec<_> = wanted
+                .metadata
+                .partitions
+                .iter()
+                .enumerate()
+                .filter_map(|(at, to)| election(here.get(at), to))
+                .collect();
             if !elections.is_empty() {
                 elected.push(TopicElections { topic: wanted.metadata.id, elections });
             }
@@ -73,9 +78,10 @@ impl Image {
         if let Some(id) = target.brokers.iter().find(|(id, broker)| self.brokers.get(id) != Some(broker)) {
             return Some(format!("broker {} is another", id.0));
         }
-        let configs = target.brokers.keys().find(|id| {
-            self.broker_configs.get(id).unwrap_or(&none) != target.broker_configs.get(id).unwrap_or(&none)
-        });
+        let configs = target
+            .brokers
+            .keys()
+            .find(|id| self.broker_configs.get(id).unwrap_or(&none) != target.broker_configs.get(id).unwrap_or(&none));
         if let Some(id) = configs {
             return Some(format!("broker {id} has other configs"));
         }
@@ -151,10 +157,7 @@ fn election(here: Option<&PartitionMetadata>, to: &PartitionMetadata) -> Option<
     (!is_there).then(|| Election { partition: to.partition, leader: to.leader, epoch, isr: to.isr.clone() })
 }
 
-fn config_changes(
-    from: &BTreeMap<String, String>,
-    to: &BTreeMap<String, String>,
-) -> BTreeMap<String, Option<String>> {
+fn config_changes(from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) -> BTreeMap<String, Option<String>> {
     let gone = from.keys().filter(|name| !to.contains_key(*name)).map(|name| (name.clone(), None));
     let set = to.iter().filter(|(name, value)| from.get(*name) != Some(value));
     gone.chain(set.map(|(name, value)| (name.clone(), Some(value.clone())))).collect()

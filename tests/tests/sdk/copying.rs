@@ -16,7 +16,11 @@ fn url(directory: &Path, name: &str) -> String {
 
 /// Twenty records, of which a group has handled twelve.
 async fn fill(client: &Client) {
-    client.admin().ensure_topic(NewTopic::new("emails").partitions(1).config("retention.ms", "123456789")).await.unwrap();
+    client
+        .admin()
+        .ensure_topic(NewTopic::new("emails").partitions(1).config("retention.ms", "123456789"))
+        .await
+        .unwrap();
     produce(&client.producer().build().await.unwrap(), "emails", 0, 0..20).await;
     let consumer = client.consumer("mailer").topics(["emails"]).if_no_offset(At::Earliest).commit(Commit::Manual);
     let mut consumer = consumer.build().await.unwrap();
@@ -31,7 +35,7 @@ async fn fill(client: &Client) {
 
 /// What was filled is there, and the group goes on.
 async fn check(client: &Client) {
-    let configs = client.admin().describe_topic_configs("emails").await.unwrap();
+    let configs = client.admin().describe_configs("emails").await.unwrap();
     assert!(configs.iter().any(|config| config.name == "retention.ms" && config.value.as_deref() == Some("123456789")));
     assert_eq!(values(client, "emails", 0, At::Earliest).await, (0..20).collect::<Vec<_>>());
     let consumer = client.consumer("mailer").topics(["emails"]).if_no_offset(At::Earliest);

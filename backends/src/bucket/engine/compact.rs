@@ -150,9 +150,10 @@ impl Engine {
         let payload: PutPayload = pieces.into_iter().collect();
         match self.store().create(Purpose::Segment, &path, payload, |found| found.starts_with(&head)).await? {
             Created::Ours => Ok(position),
-            Created::Theirs(_) => {
-                Err(Error::new(ErrorKind::Fenced, format!("`{path}` was written by another: the storage was taken over")))
-            }
+            Created::Theirs(_) => Err(Error::new(
+                ErrorKind::Fenced,
+                format!("`{path}` was written by another: the storage was taken over"),
+            )),
         }
     }
 }

@@ -174,9 +174,10 @@ impl Engine {
         let created = self.store().create(Purpose::Checkpoint, &path, body.into(), |found| found.starts_with(&head));
         let outcome = created.await.and_then(|created| match created {
             Created::Ours => Ok(()),
-            Created::Theirs(_) => {
-                Err(Error::new(ErrorKind::Fenced, format!("`{path}` was written by another: the storage was taken over")))
-            }
+            Created::Theirs(_) => Err(Error::new(
+                ErrorKind::Fenced,
+                format!("`{path}` was written by another: the storage was taken over"),
+            )),
         });
         let mut work = self.lock();
         if let Err(error) = outcome {

@@ -55,7 +55,9 @@ impl Engine {
                         wake = Some(then);
                         break;
                     }
-                    Decision::Nothing if waiting == Waiting::Nothing && flights.sent.is_empty() && self.has_unconfirmed() => {
+                    Decision::Nothing
+                        if waiting == Waiting::Nothing && flights.sent.is_empty() && self.has_unconfirmed() =>
+                    {
                         match pace.partial(now) {
                             Decision::At(then) => wake = Some(then),
                             _ => {

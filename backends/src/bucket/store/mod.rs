@@ -18,8 +18,8 @@ use ottla_broker_core::env::{Env, Moment};
 use ottla_broker_core::log::{Error, ErrorKind};
 use ottla_broker_core::planted::is_planted;
 
-pub(super) use counts::{Counts, Purpose};
 pub use counts::{BucketStats, Requests};
+pub(super) use counts::{Counts, Purpose};
 
 /// The first pause before a request is made again; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -122,10 +122,7 @@ impl Store {
     }
 
     /// One attempt.
-    async fn attempt<T>(
-        &self,
-        request: impl Future<Output = object_store::Result<T>> + Send,
-    ) -> Result<T, Failure> {
+    async fn attempt<T>(&self, request: impl Future<Output = object_store::Result<T>> + Send) -> Result<T, Failure> {
         match self.env.timeout(self.timeout, request).await {
             Ok(answer) => answer.map_err(Failure::from),
             Err(elapsed) => Err(Failure::Transient(Box::new(elapsed))),

@@ -23,7 +23,12 @@ pub(crate) struct Subject {
 
 /// Options with which a test does not wait.
 pub(crate) fn eager() -> BucketOptions {
-    BucketOptions { puts_per_second: 100_000, take_over: true, renew_every: Duration::from_secs(60), ..BucketOptions::default() }
+    BucketOptions {
+        puts_per_second: 100_000,
+        take_over: true,
+        renew_every: Duration::from_secs(60),
+        ..BucketOptions::default()
+    }
 }
 
 impl Subject {

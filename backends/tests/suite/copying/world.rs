@@ -10,9 +10,7 @@ use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{Backend, OpenPartition, PartitionLog, Snapshot, TrimBase};
 use ottla_broker_core::metadata::{Command, Election, Registration, TopicElections, Writer};
 use ottla_broker_core::record::{Batch, Builder, BuilderOptions, Flags, ProducerStamp};
-use ottla_broker_core::{
-    BrokerId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, TopicId, TopicName,
-};
+use ottla_broker_core::{BrokerId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, TopicId, TopicName};
 
 /// The leader epoch of the source's partitions.
 pub(super) const EPOCH: i32 = 3;
@@ -69,13 +67,8 @@ pub(super) fn elect(name: &str, partitions: std::ops::Range<i32>, epoch: i32) ->
 
 /// A cluster's first commands.
 pub(super) fn cluster(id: &str) -> Vec<Command> {
-    let registration = Registration {
-        id: BrokerId(0),
-        incarnation: Env::seeded(5).uuid(),
-        host: String::new(),
-        port: 0,
-        rack: None,
-    };
+    let registration =
+        Registration { id: BrokerId(0), incarnation: Env::seeded(5).uuid(), host: String::new(), port: 0, rack: None };
     vec![Command::CreateCluster { id: id.to_owned() }, Command::RegisterBroker(registration)]
 }
 
