@@ -23,6 +23,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    #[cfg(any(feature = "memory", feature = "disk"))]
     pub(super) fn new(backend: Backend, kept: Kept, reserved: impl fmt::Debug + Send + Sync + 'static) -> Self {
         Self { backend, kept, reserved: Some(Box::new(reserved)) }
     }
@@ -46,10 +47,9 @@ impl Held {
 
 /// Where a URL points to; two that point to one place are equal.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(not(all(feature = "memory", feature = "disk")), allow(dead_code, reason = "each is of a feature"))]
 enum Place {
-    #[cfg(feature = "memory")]
     Memory(String),
-    #[cfg(feature = "disk")]
     Disk(std::path::PathBuf),
 }
 
@@ -90,25 +90,30 @@ async fn locate(source: Source, exists: bool) -> Result<Located, crate::Error> {
     };
     #[cfg(not(feature = "disk"))]
     let _ = exists;
-    let place = match url.scheme {
+    match url.scheme {
         #[cfg(feature = "memory")]
-        Scheme::Memory => Place::Memory(super::memory::name(&url)?),
+        Scheme::Memory => {
+            let name = super::memory::name(&url)?;
+            Ok(Located::At(url, Place::Memory(name)))
+        }
         #[cfg(feature = "disk")]
-        Scheme::File => Place::Disk(super::disk::locate(&url, exists).await?),
-        _ => return Err(super::not_served(&url)),
-    };
-    Ok(Located::At(url, place))
+        Scheme::File => {
+            let directory = super::disk::locate(&url, exists).await?;
+            Ok(Located::At(url, Place::Disk(directory)))
+        }
+        _ => Err(super::not_served(&url)),
+    }
 }
 
-#[cfg_attr(not(feature = "disk"), expect(unused_variables, reason = "only a disk has settings"))]
-async fn hold(located: Located, settings: &Settings, env: &Env) -> Result<Held, Error> {
+#[cfg_attr(not(feature = "disk"), allow(unused_variables, reason = "only a disk has settings"))]
+async fn hold(located: Located, settings: &Settings, env: &Env) -> Result<Held, crate::Error> {
     match located {
         Located::Given(backend) => Ok(Held { backend, kept: None, reserved: None }),
         #[cfg(feature = "memory")]
-        Located::At(url, Place::Memory(name)) => super::memory::hold(&url, name, env).await,
+        Located::At(url, Place::Memory(name)) => Ok(super::memory::hold(&url, name, env).await?),
         #[cfg(feature = "disk")]
-        Located::At(url, Place::Disk(directory)) => super::disk::hold(&url, directory, settings.disk, env).await,
-        #[cfg(not(any(feature = "memory", feature = "disk")))]
-        Located::At(_, place) => match place {},
+        Located::At(url, Place::Disk(directory)) => Ok(super::disk::hold(&url, directory, settings.disk, env).await?),
+        #[cfg(not(all(feature = "memory", feature = "disk")))]
+        Located::At(url, _) => Err(super::not_served(&url)),
     }
 }
