@@ -6,7 +6,9 @@ use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{self, Backend};
 
 use super::error::Error;
-use super::url::{Scheme, Url};
+#[cfg(any(feature = "memory", feature = "disk"))]
+use super::url::Scheme;
+use super::url::Url;
 use super::{Settings, Source};
 
 /// What keeps a memory alive when nobody has it open.
@@ -76,6 +78,7 @@ pub(crate) async fn hold_both(
     Ok((source, hold(destination, settings, env).await?))
 }
 
+#[cfg_attr(not(any(feature = "memory", feature = "disk")), allow(dead_code, reason = "no URL is served"))]
 enum Located {
     At(Url, Place),
     Given(Backend),
