@@ -20,6 +20,7 @@
 mod admin;
 mod backends;
 mod consumers;
+mod copying;
 mod disk_reads;
 mod errors;
 mod groups;
