@@ -120,7 +120,7 @@ impl Copy {
         self
     }
 
-    /// Takes the tables of the backends (`[disk]`) from a TOML document. They hold on both sides.
+    /// Takes the tables of the backends (`[disk]`, `[object-store]`) from a TOML document. They hold on both sides.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for an unknown setting or a value that cannot be.
@@ -135,6 +135,13 @@ impl Copy {
     #[cfg(feature = "disk")]
     pub fn disk(mut self, options: connect::DiskOptions) -> Self {
         self.backends.disk = options;
+        self
+    }
+
+    /// How `s3`, `gs` and `az` URLs' stores are reached: one endpoint and one key for both sides.
+    #[cfg(feature = "object-store")]
+    pub fn object_store(mut self, options: connect::ObjectStoreOptions) -> Self {
+        self.backends.object_store = options;
         self
     }
 

@@ -6,7 +6,7 @@ use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{self, Backend};
 
 use super::error::Error;
-#[cfg(any(feature = "memory", feature = "disk"))]
+#[cfg(any(feature = "memory", feature = "disk", feature = "object-store"))]
 use super::url::Scheme;
 use super::url::Url;
 use super::{Settings, Source};
@@ -25,7 +25,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    #[cfg(any(feature = "memory", feature = "disk"))]
+    #[cfg(any(feature = "memory", feature = "disk", feature = "object-store"))]
     pub(super) fn new(backend: Backend, kept: Kept, reserved: impl fmt::Debug + Send + Sync + 'static) -> Self {
         Self { backend, kept, reserved: Some(Box::new(reserved)) }
     }
@@ -49,10 +49,15 @@ impl Held {
 
 /// Where a URL points to; two that point to one place are equal.
 #[derive(Debug, PartialEq, Eq)]
-#[cfg_attr(not(all(feature = "memory", feature = "disk")), allow(dead_code, reason = "each is of a feature"))]
+#[cfg_attr(
+    not(all(feature = "memory", feature = "disk", feature = "object-store")),
+    allow(dead_code, reason = "each is of a feature")
+)]
 enum Place {
     Memory(String),
     Disk(std::path::PathBuf),
+    #[cfg(feature = "object-store")]
+    Bucket(super::bucket::Site),
 }
 
 /// Takes both places, or neither.
@@ -67,32 +72,39 @@ pub(crate) async fn hold_both(
 ) -> Result<(Held, Held), crate::Error> {
     #[cfg(feature = "disk")]
     super::disk::check(&settings.disk)?;
-    let source = locate(from, true).await?;
-    let destination = locate(to, false).await?;
+    #[cfg(feature = "object-store")]
+    super::bucket::check(&settings.object_store)?;
+    let source = locate(from, true, settings).await?;
+    let destination = locate(to, false, settings).await?;
     if let (Located::At(url, from), Located::At(_, to)) = (&source, &destination)
         && from == to
     {
         return Err(Error::OnePlace { url: url.shown.clone() }.into());
     }
-    let source = hold(source, settings, env).await?;
-    Ok((source, hold(destination, settings, env).await?))
+    let source = hold(source, true, settings, env).await?;
+    Ok((source, hold(destination, false, settings, env).await?))
 }
 
-#[cfg_attr(not(any(feature = "memory", feature = "disk")), allow(dead_code, reason = "no URL is served"))]
+#[cfg_attr(
+    not(any(feature = "memory", feature = "disk", feature = "object-store")),
+    allow(dead_code, reason = "no URL is served")
+)]
 enum Located {
     At(Url, Place),
     Given(Backend),
 }
 
-async fn locate(source: Source, exists: bool) -> Result<Located, crate::Error> {
+#[cfg_attr(
+    not(all(feature = "disk", feature = "object-store")),
+    allow(unused_variables, reason = "each is of a feature")
+)]
+async fn locate(source: Source, exists: bool, settings: &Settings) -> Result<Located, crate::Error> {
     let url = match source {
         Source::Url(url) => Url::parse(&url)?,
         Source::Storage(backend) => return Ok(Located::Given(backend)),
         // A copy is made of URLs and storages only.
         Source::Broker(_) | Source::Cluster(_) => return Err(Error::NoUrl.into()),
     };
-    #[cfg(not(feature = "disk"))]
-    let _ = exists;
     match url.scheme {
         #[cfg(feature = "memory")]
         Scheme::Memory => {
@@ -104,19 +116,32 @@ async fn locate(source: Source, exists: bool) -> Result<Located, crate::Error> {
             let directory = super::disk::locate(&url, exists).await?;
             Ok(Located::At(url, Place::Disk(directory)))
         }
+        #[cfg(feature = "object-store")]
+        Scheme::S3 | Scheme::Gs | Scheme::Az => {
+            let site = super::bucket::locate(&url, &settings.object_store)?;
+            Ok(Located::At(url, Place::Bucket(site)))
+        }
         _ => Err(super::not_served(&url)),
     }
 }
 
-#[cfg_attr(not(feature = "disk"), allow(unused_variables, reason = "only a disk has settings"))]
-async fn hold(located: Located, settings: &Settings, env: &Env) -> Result<Held, crate::Error> {
+#[cfg_attr(
+    not(all(feature = "disk", feature = "object-store")),
+    allow(unused_variables, reason = "each is of a feature")
+)]
+async fn hold(located: Located, exists: bool, settings: &Settings, env: &Env) -> Result<Held, crate::Error> {
     match located {
         Located::Given(backend) => Ok(Held { backend, kept: None, reserved: None }),
         #[cfg(feature = "memory")]
         Located::At(url, Place::Memory(name)) => Ok(super::memory::hold(&url, name, env).await?),
         #[cfg(feature = "disk")]
         Located::At(url, Place::Disk(directory)) => Ok(super::disk::hold(&url, directory, settings.disk, env).await?),
-        #[cfg(not(all(feature = "memory", feature = "disk")))]
+        #[cfg(feature = "object-store")]
+        Located::At(url, Place::Bucket(site)) => {
+            super::bucket::hold(&url, site, exists, settings.object_store.clone(), env).await
+        }
+        // No place is of a feature that is off.
+        #[cfg(not(any(feature = "memory", feature = "disk", feature = "object-store")))]
         Located::At(url, _) => Err(super::not_served(&url)),
     }
 }

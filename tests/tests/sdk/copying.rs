@@ -10,12 +10,12 @@ use ottla_backends::memory::{MemoryBackend, MemoryOptions};
 
 use super::{PATIENCE, number, produce, values};
 
-fn url(directory: &Path, name: &str) -> String {
+pub(super) fn url(directory: &Path, name: &str) -> String {
     format!("file://{}/{name}", directory.display())
 }
 
 /// Twenty records, of which a group has handled twelve.
-async fn fill(client: &Client) {
+pub(super) async fn fill(client: &Client) {
     client
         .admin()
         .ensure_topic(NewTopic::new("emails").partitions(1).config("retention.ms", "123456789"))
@@ -34,7 +34,7 @@ async fn fill(client: &Client) {
 }
 
 /// What was filled is there, and the group goes on.
-async fn check(client: &Client) {
+pub(super) async fn check(client: &Client) {
     let configs = client.admin().describe_configs("emails").await.unwrap();
     assert!(configs.iter().any(|config| config.name == "retention.ms" && config.value == "123456789"));
     assert_eq!(values(client, "emails", 0, At::Earliest).await, (0..20).collect::<Vec<_>>());
@@ -43,7 +43,7 @@ async fn check(client: &Client) {
     assert_eq!(number(&consumer.next().await.unwrap().unwrap()), 12);
 }
 
-async fn refusal(copy: Copy) -> Error {
+pub(super) async fn refusal(copy: Copy) -> Error {
     match copy.run().await.unwrap_err() {
         ottla::Error::Connect(error) => error,
         other => panic!("{other}"),
@@ -116,7 +116,7 @@ async fn places_that_cannot_be_are_refused() {
     assert!(matches!(error, Error::OnePlace { .. }), "{error}");
     let error = refusal(Copy::new(&old, "memory://")).await;
     assert!(error.to_string().contains("give it a name"), "{error}");
-    let error = refusal(Copy::new(&old, "s3://bucket/prefix")).await;
+    let error = refusal(Copy::new(&old, "kafka://host:9092")).await;
     assert!(matches!(error, Error::NotYet { .. }), "{error}");
 }
 

@@ -16,9 +16,7 @@ use ottla_broker_core::log::{Backend, LogStorage};
 use world::{assert_same, contents, copy, id, memory, small, source};
 
 async fn bucket(store: &Arc<InMemory>) -> BucketBackend {
-    let mut options = BucketOptions::default();
-    options.puts_per_second = 100_000;
-    options.take_over = true;
+    let options = BucketOptions { puts_per_second: 100_000, take_over: true, ..BucketOptions::default() };
     BucketBackend::open(Arc::clone(store) as _, "copy", options, &Env::system()).await.unwrap()
 }
 
