@@ -63,7 +63,7 @@ async fn a_group_goes_on_at_the_other_url() {
     let copy = Copy::new(&old, &new).verify(true).progress(move |progress| told.lock().unwrap().push(progress));
     let copied = copy.run().await.unwrap();
     assert!(copied.report().records >= 20 && copied.report().verified);
-    let seen = seen.lock().unwrap();
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
     assert!(seen.windows(2).all(|pair| pair[0].fraction() <= pair[1].fraction()));
     assert_eq!(seen.last().unwrap().stage, Stage::Finished);
 
