@@ -99,8 +99,9 @@ async fn prefixes_that_cannot_be_are_refused() {
 
     let client = connect(&server, old).await.unwrap();
     fill(&client).await;
-    for (from, to) in [(old, new), (new, old)] {
-        let error = refusal(copy(&server, from, to)).await;
+    let memory = MemoryBackend::new(MemoryOptions::default());
+    for copy in [copy(&server, old, new), copy(&server, "", old).from_storage(memory.backend())] {
+        let error = refusal(copy).await;
         assert!(matches!(error, Error::InUseHere { .. }) && error.is_retriable(), "{error}");
     }
     client.close(PATIENCE).await.unwrap();
