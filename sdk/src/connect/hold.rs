@@ -140,8 +140,8 @@ async fn hold(located: Located, exists: bool, settings: &Settings, env: &Env) ->
         Located::At(url, Place::Bucket(site)) => {
             super::bucket::hold(&url, site, exists, settings.object_store.clone(), env).await
         }
-        // No place is of a feature that is off.
-        #[cfg(not(any(feature = "memory", feature = "disk", feature = "object-store")))]
+        // `locate` has refused what is of a feature that is off.
+        #[cfg(not(all(feature = "memory", feature = "disk")))]
         Located::At(url, _) => Err(super::not_served(&url)),
     }
 }
