@@ -78,7 +78,7 @@ impl Copied {
     }
 }
 
-/// Copies all that is at one URL to another, as [`Copy`] does without further ado.
+/// Copies all that is at one URL to another, as [`struct@Copy`] does without further ado.
 ///
 /// # Errors
 /// As [`Copy::run`].

@@ -46,6 +46,10 @@ struct Slot<O>(Arc<tokio::sync::Mutex<Option<Instance<O>>>>);
 /// A place without a broker, where none starts until this is dropped.
 #[derive(Debug)]
 pub(super) struct Reserved<O> {
+    #[cfg_attr(
+        not(any(feature = "disk", feature = "object-store")),
+        expect(dead_code, reason = "what is in memory is free as soon as it is dropped")
+    )]
     instance: tokio::sync::OwnedMutexGuard<Option<Instance<O>>>,
     /// A place that somebody refers to is not forgotten.
     _slot: Arc<Slot<O>>,
