@@ -114,8 +114,6 @@ async fn prefixes_that_cannot_be_are_refused() {
     assert!(matches!(error, ottla::Error::Copy(ottla::copy::Error::Nothing)), "{error}");
     let error = refusal(copy(&server, old, "s3://nobody@logs/new")).await;
     assert!(matches!(error, Error::Malformed { .. }), "{error}");
-    let error = refusal(copy(&server, old, "s3://elsewhere/new")).await;
-    assert!(matches!(error, Error::Storage { .. }), "{error}");
 }
 
 /// Whoever comes after a copy that was dropped waits until the prefix is free, and does not meet it there.
