@@ -106,7 +106,7 @@ impl Broker {
     /// retriable error and is tried again.
     ///
     /// # Errors
-    /// What the metadata or the storage failed with.
+    /// What the metadata or the storage failed with; `INVALID_REQUEST` on an unfinished [copy](mod@crate::copy).
     pub async fn start(config: BrokerConfig, backend: log::Backend, env: Env) -> Result<Arc<Self>, Error> {
         // Before the metadata is read: a topic is in the metadata before its logs are in the storage, so
         // a log in this list that no topic of the image has is one whose topic is gone.
@@ -120,7 +120,7 @@ impl Broker {
             rack: config.rack().map(str::to_owned),
         };
         let new_cluster = env.uuid().simple().to_string();
-        let (_, image) = writer.commit(|image| Ok(join(image, &registration, &new_cluster))).await?;
+        let (_, image) = writer.commit(|image| join(image, &registration, &new_cluster)).await?;
 
         let orphans = listed.into_iter().filter(|id| !has(&image, *id)).collect();
         let broker = Arc::new_cyclic(|me| Self {
@@ -270,7 +270,17 @@ impl Broker {
 }
 
 /// What a starting broker puts into the metadata.
-fn join(image: &Image, registration: &Registration, new_cluster: &str) -> Decision<()> {
+///
+/// # Errors
+/// `INVALID_REQUEST` on an unfinished copy: it lacks records, and what was written here would be in their place.
+fn join(image: &Image, registration: &Registration, new_cluster: &str) -> Result<Decision<()>, Error> {
+    if image.is_unfinished_copy() && !is_planted("unfinished-copy-opened") {
+        let message = format!(
+            "this is an unfinished copy of cluster {}: run `copy` from the same source to the end first",
+            image.cluster_id()
+        );
+        return Err(Error::new(ErrorCode::InvalidRequest, message));
+    }
     let mut commands = Vec::new();
     if image.cluster_id().is_empty() {
         commands.push(Command::CreateCluster { id: new_cluster.to_owned() });
@@ -288,7 +298,7 @@ fn join(image: &Image, registration: &Registration, new_cluster: &str) -> Decisi
             commands.push(Command::ElectLeaders { topics });
         }
     }
-    Decision { commands, answer: () }
+    Ok(Decision { commands, answer: () })
 }
 
 /// Whether `image` has this partition.

@@ -9,6 +9,7 @@
 //! | `conformance` (feature) | holding a backend to those contracts: suites to run over it |
 //! | [`replica`] | a transport between brokers |
 //! | [`api`], [`broker`] | a front end: requests and answers as plain values, and what answers them |
+//! | [`mod@copy`] | moving a whole log from one backend to another |
 //! | [`record`] | Kafka's record batch v2, the one format everywhere |
 //! | [`env`](mod@env) | time, chance and tasks, which all come from outside |
 //!
@@ -44,6 +45,7 @@ pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod coordinator;
+pub mod copy;
 pub mod env;
 pub mod error;
 mod ids;

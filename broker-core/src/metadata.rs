@@ -11,6 +11,7 @@
 //! its place, so applying the log never has to choose.
 
 mod command;
+mod difference;
 mod image;
 mod snapshot;
 mod writer;

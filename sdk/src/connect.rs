@@ -7,6 +7,7 @@ pub(crate) mod crashable;
 #[cfg(feature = "disk")]
 mod disk;
 mod error;
+mod hold;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(any(feature = "disk", feature = "memory", feature = "object-store"))]
@@ -25,6 +26,7 @@ use ottla_broker_core::log::Backend;
 #[cfg(feature = "object-store")]
 pub use bucket::{Addressing, ObjectStoreOptions, Secret};
 pub use error::Error;
+pub(crate) use hold::{Held, Kept, hold_both};
 #[cfg(feature = "object-store")]
 pub use ottla_backends::bucket::{BucketOptions, BucketStats, Requests};
 #[cfg(feature = "disk")]
@@ -134,24 +136,23 @@ async fn open_url(
             Ok(share(Box::pin(opening).await?, env))
         }
         #[cfg(not(feature = "object-store"))]
-        Scheme::S3 | Scheme::Gs | Scheme::Az => Err(feature_off(url)),
+        Scheme::S3 | Scheme::Gs | Scheme::Az => Err(not_served(url)),
         #[cfg(not(feature = "memory"))]
-        Scheme::Memory => Err(feature_off(url)),
+        Scheme::Memory => Err(not_served(url)),
         #[cfg(not(feature = "disk"))]
-        Scheme::File => Err(feature_off(url)),
-        Scheme::Kafka => Err(Error::NotYet {
-            url: url.shown.clone(),
-            scheme: url.scheme.name(),
-            feature: url.scheme.feature(),
-            available: available(),
-        }
-        .into()),
+        Scheme::File => Err(not_served(url)),
+        Scheme::Kafka => Err(not_served(url)),
     }
 }
 
-#[cfg(not(all(feature = "disk", feature = "memory", feature = "object-store")))]
-fn feature_off(url: &Url) -> crate::Error {
-    Error::FeatureOff { url: url.shown.clone(), feature: url.scheme.feature() }.into()
+/// What there is to say of a URL whose backend is not here.
+fn not_served(url: &Url) -> crate::Error {
+    let (url, scheme, feature) = (url.shown.clone(), url.scheme, url.scheme.feature());
+    match scheme {
+        Scheme::Kafka => Error::NotYet { url, scheme: scheme.name(), feature, available: available() },
+        _ => Error::FeatureOff { url, feature },
+    }
+    .into()
 }
 
 /// What a user can do instead of a URL that this version cannot open.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ottla_broker_core::api::{self, ErrorCode};
 use ottla_broker_core::{InvalidTopicName, TopicName};
 
-use crate::{config, connect, consumer, producer, reader};
+use crate::{config, connect, consumer, copy, producer, reader};
 
 /// Any error of this crate: the areas' own errors, and what is common to them.
 ///
@@ -60,6 +60,9 @@ pub enum Error {
     /// A consumer's.
     #[error(transparent)]
     Consumer(#[from] consumer::Error),
+    /// A log was not copied, or not to the end.
+    #[error(transparent)]
+    Copy(#[from] copy::Error),
     /// A producer's.
     #[error(transparent)]
     Producer(#[from] producer::Error),
@@ -100,6 +103,7 @@ impl Error {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_retriable(),
+            Self::Copy(error) => error.is_retriable(),
             Self::Cluster { source, .. } => source.is_retriable(),
             Self::Reader(error) => error.is_retriable(),
             Self::Consumer(error) => error.is_retriable(),

@@ -50,6 +50,7 @@
 //! - [`Client`] connects; from it come [`Producer`]s, [`Consumer`]s, [`Reader`]s and the [`Admin`].
 //! - [`Partitioner`] chooses where records go: [`KeyHash`], [`Sticky`], [`Random`], [`RoundRobin`],
 //!   [`Explicit`], or your own.
+//! - [`mod@copy`]: moving a log, with all that belongs to it, from one URL to another.
 //! - [`codec`]: keys and values as types, by [`Producer::typed`] and [`Reader::typed`].
 //! - [`Error`] answers what to do; every receipt, a [`RecordMetadata`], says what it has reached.
 
@@ -61,6 +62,7 @@ pub mod config;
 pub mod connect;
 pub mod consumer;
 mod context;
+pub mod copy;
 mod error;
 mod metadata;
 mod partitioner;
@@ -76,6 +78,7 @@ pub use cluster::{Cluster, ClusterAdmin, ClusterGroups};
 pub use codec::{Json, Raw, Utf8};
 pub use consumer::{Commit, Consumer};
 pub use context::Context;
+pub use copy::copy;
 pub use error::Error;
 pub use metadata::MetadataCache;
 pub use ottla_broker_core::api::group::{

@@ -2,6 +2,7 @@
 
 mod admin;
 mod chaos;
+mod copying;
 mod lifecycle;
 mod limits;
 mod metadata;

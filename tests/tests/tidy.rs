@@ -108,6 +108,7 @@ fn modules_of_the_core_import_only_downwards() {
         "partition",
         "coordinator",
         "metadata",
+        "copy",
         "broker",
         "conformance",
     ];

@@ -8,9 +8,11 @@ use ottla_broker_core::log::{Backend, Error, LogStorage, MetadataLog, SnapshotSt
 
 use tokio::sync::watch;
 
+use super::keys::Keys;
 use super::options::BucketOptions;
 use super::storage::BucketStorage;
-use super::takeover::Refused;
+use super::store::Store;
+use super::takeover::{Refused, claims};
 
 /// All that a broker stores into, under one prefix of a bucket.
 #[derive(Clone, Debug)]
@@ -79,6 +81,22 @@ impl BucketBackend {
         hold: watch::Sender<()>,
     ) -> Result<Self, OpenError> {
         Self::open_as(store, prefix, options, env, Some(hold)).await
+    }
+
+    /// Whether anybody has ever opened `prefix`. Nothing is written.
+    ///
+    /// # Errors
+    /// [`OpenError::Log`]: the store does not answer, or refuses.
+    pub async fn is_there(
+        store: Arc<dyn ObjectStore>,
+        prefix: &str,
+        options: &BucketOptions,
+        env: &Env,
+    ) -> Result<bool, OpenError> {
+        let store = Store::new(store, env.clone(), options);
+        let found = claims(&store, &Keys::new(prefix)).await;
+        let found = found.map_err(|source| OpenError::Log { prefix: prefix.to_owned(), source })?;
+        Ok(!found.is_empty())
     }
 
     async fn open_as(

@@ -96,6 +96,19 @@ impl DiskBackend {
         located.await.map_err(|source| OpenError::Log { directory, source })?
     }
 
+    /// As [`locate`](Self::locate), of a directory that is there: none is made.
+    ///
+    /// # Errors
+    /// [`OpenError::Directory`]: there is none, or something else.
+    pub async fn find(directory: impl AsRef<Path>) -> Result<PathBuf, OpenError> {
+        let directory = directory.as_ref().to_owned();
+        let place = directory.clone();
+        let found = off_runtime("ottla-find", move || {
+            place.canonicalize().map_err(|error| OpenError::directory(&place, error))
+        });
+        found.await.map_err(|source| OpenError::Log { directory, source })?
+    }
+
     async fn open_as(
         directory: &Path,
         options: DiskOptions,

@@ -33,6 +33,10 @@ pub enum Command {
         /// The id.
         id: String,
     },
+    /// The cluster is being copied here from somewhere else: until [`Command::EndCopy`] no broker starts on it.
+    BeginCopy,
+    /// All of it is here.
+    EndCopy,
     /// A broker has started. A later registration of the same id takes its place.
     RegisterBroker(Registration),
     /// A new topic.

@@ -22,6 +22,7 @@ pub struct Image {
     pub(super) topics: Arc<BTreeMap<TopicName, Arc<Topic>>>,
     pub(super) names: Arc<BTreeMap<TopicId, TopicName>>,
     pub(super) next_producer_id: i64,
+    pub(super) copying: bool,
 }
 
 /// A topic as the metadata knows it.
@@ -56,6 +57,7 @@ impl Default for Image {
             topics: Arc::default(),
             names: Arc::default(),
             next_producer_id: 0,
+            copying: false,
         }
     }
 }
@@ -114,6 +116,12 @@ impl Image {
         self.next_producer_id
     }
 
+    /// Whether the cluster is being copied here and not all of it is here yet: there is nothing to lead.
+    #[must_use]
+    pub const fn is_unfinished_copy(&self) -> bool {
+        self.copying
+    }
+
     /// The image after one more entry. Pure: the same image and commands give the same image.
     ///
     /// # Errors
@@ -131,6 +139,17 @@ impl Image {
         match command {
             Command::Entry { .. } => Ok(()),
             Command::CreateCluster { id } => self.create_cluster(id),
+            Command::BeginCopy => {
+                known(!self.copying, || "it is being copied already".to_owned())?;
+                known(self.topics.is_empty(), || "a cluster that has topics is no copy to begin".to_owned())?;
+                self.copying = true;
+                Ok(())
+            }
+            Command::EndCopy => {
+                known(self.copying, || "it is not being copied".to_owned())?;
+                self.copying = false;
+                Ok(())
+            }
             Command::RegisterBroker(registration) => self.register(registration),
             Command::CreateTopic { name, id, replication_factor, configs, replicas } => {
                 self.create_topic(name, *id, *replication_factor, configs, replicas)

@@ -20,6 +20,9 @@ struct State {
     broker_configs: BTreeMap<BrokerId, BTreeMap<String, String>>,
     topics: Vec<TopicState>,
     next_producer_id: i64,
+    /// Written only when it is so: software that knows no copies need not read an unfinished one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    copying: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,6 +48,7 @@ impl Image {
             broker_configs: (*self.broker_configs).clone(),
             topics: self.topics.values().map(|topic| TopicState::of(topic)).collect(),
             next_producer_id: self.next_producer_id,
+            copying: self.copying,
         })
     }
 
@@ -66,6 +70,7 @@ impl Image {
             names: Arc::new(names),
             topics: Arc::new(topics.collect()),
             next_producer_id: state.next_producer_id,
+            copying: state.copying,
         })
     }
 }

@@ -7,8 +7,10 @@ mod store;
 use std::io;
 use std::sync::{Arc, OnceLock, Weak};
 
+use object_store::ObjectStore;
 use ottla_backends::bucket::{BucketBackend, BucketStorage, OpenError};
 use ottla_broker_core::config::BrokerConfig;
+use ottla_broker_core::copy;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{self, ErrorKind};
 use ottla_broker_core::planted::is_planted;
@@ -16,6 +18,7 @@ use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{oneshot, watch};
 
 use super::error::Error;
+use super::hold::Held;
 use super::shared::{Beneath, Options, Places, Started};
 use super::stats::Storage;
 use super::url::Url;
@@ -25,8 +28,22 @@ pub(super) use options::{check, read};
 use place::Place;
 use store::Builder;
 
-/// By scheme, endpoint, bucket and prefix.
-static OPEN: Places<(&'static str, String, Place), (BrokerConfig, ObjectStoreOptions)> = Places::new();
+/// Which log: two ways to write one are equal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Site {
+    scheme: &'static str,
+    endpoint: String,
+    place: Place,
+}
+
+impl Site {
+    fn new(url: &Url, place: Place, builder: &Builder) -> Self {
+        let endpoint = if is_planted("bucket-endpoint-not-looked-at") { String::new() } else { builder.endpoint() };
+        Self { scheme: url.scheme.name(), endpoint, place }
+    }
+}
+
+static OPEN: Places<Site, (BrokerConfig, ObjectStoreOptions)> = Places::new();
 
 /// Where the requests of all buckets run, and the tasks of their storages: whoever blocks or ends a runtime of their own
 /// does not lose the lease, or the connections that other runtimes of the process use.
@@ -45,28 +62,51 @@ pub(super) async fn open(
     let place = Place::of(url)?;
     let builder = Builder::new(url, &place, &options)?;
     let prefix = place.prefix.clone();
-    let endpoint = if is_planted("bucket-endpoint-not-looked-at") { String::new() } else { builder.endpoint() };
+    let site = Site::new(url, place, &builder);
     let wanted = (config.clone(), options.clone());
     let start = |hold| async move {
-        let backend = open_apart(url, builder, prefix, options, env, hold).await?;
+        let store = build_apart(url, builder).await?;
+        let backend = open_apart(url, store, prefix, options, env, hold).await?;
         let beneath = Box::new(Prefix(Arc::downgrade(backend.logs())));
         let storage = Storage::Bucket(Arc::downgrade(backend.logs()));
         let owner = super::start(backend.backend(), storage, config, env, &url.shown).await?;
         Ok(Started { owner, beneath })
     };
-    OPEN.share((url.scheme.name(), endpoint, place), wanted, &url.shown, env, start).await
+    OPEN.share(site, wanted, &url.shown, env, start).await
 }
 
-/// Opens it on the runtime of buckets. If this future is dropped, what was opened ends by itself there and gives the
-/// prefix back; `hold` is dropped then.
-async fn open_apart(
+/// Where a URL points to, for a copy.
+pub(super) fn locate(url: &Url, options: &ObjectStoreOptions) -> Result<Site, Error> {
+    let place = Place::of(url)?;
+    let builder = Builder::new(url, &place, options)?;
+    Ok(Site::new(url, place, &builder))
+}
+
+/// The prefix, for a copy alone. One that must be there is not begun by that.
+pub(super) async fn hold(
     url: &Url,
-    builder: Builder,
-    prefix: String,
+    site: Site,
+    exists: bool,
     options: ObjectStoreOptions,
     env: &Env,
-    hold: watch::Sender<()>,
-) -> Result<BucketBackend, Error> {
+) -> Result<Held, crate::Error> {
+    let mut reserved = OPEN.reserve(site.clone(), &url.shown, env).await?;
+    let store = build_apart(url, Builder::new(url, &site.place, &options)?).await?;
+    let prefix = site.place.prefix;
+    if exists && !is_there(url, Arc::clone(&store), prefix.clone(), options.clone(), env).await? {
+        return Err(copy::Error::Nothing.into());
+    }
+    let freed = reserved.taken((BrokerConfig::default(), options.clone()));
+    let backend = open_apart(url, store, prefix, options, env, freed).await?;
+    Ok(Held::new(backend.backend(), None, reserved))
+}
+
+/// What `work` comes to on the runtime of buckets, where it goes on to its end if this future is dropped.
+async fn apart<T, F>(url: &Url, work: impl FnOnce(Handle) -> F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
     let started = RUNTIME.get_or_init(|| {
         let mut builder = runtime::Builder::new_multi_thread();
         builder.worker_threads(THREADS).thread_name("ottla-bucket").enable_all().build().map_err(Arc::new)
@@ -74,20 +114,56 @@ async fn open_apart(
     let unavailable =
         |what: String| Error::Storage { url: url.shown.clone(), source: log::Error::new(ErrorKind::Unavailable, what) };
     let apart = started.as_ref().map_err(|error| unavailable(format!("its threads cannot be started: {error}")))?;
-    let (told, opened) = oneshot::channel();
     let apart = if is_planted("bucket-on-callers-runtime") { Handle::current() } else { apart.handle().clone() };
-    let (asked, env, handle) = (url.clone(), env.clone(), apart.clone());
+    let (told, done) = oneshot::channel();
+    let work = work(apart.clone());
     apart.spawn(async move {
-        let opened = async {
-            // Reads the certificates of the system: not on a thread of the service.
-            let store = builder.build(&asked, handle)?;
-            let opened = BucketBackend::open_held(store, &prefix, options.log, &env, hold).await;
-            opened.map_err(|error| refused(&asked, error))
-        };
         // Whoever asked may be gone: then it is dropped here, and so ends.
-        let _ = told.send(opened.await);
+        let _ = told.send(work.await);
     });
-    opened.await.map_err(|_| unavailable("the task that opens it has ended".to_owned()))?
+    done.await.map_err(|_| unavailable("the task that opens it has ended".to_owned()))?
+}
+
+/// The client of the store. Reads the certificates of the system: not on a thread of the service.
+async fn build_apart(url: &Url, builder: Builder) -> Result<Arc<dyn ObjectStore>, Error> {
+    let asked = url.clone();
+    apart(url, |handle| async move { builder.build(&asked, handle) }).await
+}
+
+async fn is_there(
+    url: &Url,
+    store: Arc<dyn ObjectStore>,
+    prefix: String,
+    options: ObjectStoreOptions,
+    env: &Env,
+) -> Result<bool, Error> {
+    if is_planted("copy-begins-its-source") {
+        return Ok(true);
+    }
+    let (asked, env) = (url.clone(), env.clone());
+    let looking = async move {
+        let found = BucketBackend::is_there(store, &prefix, &options.log, &env).await;
+        found.map_err(|error| refused(&asked, error))
+    };
+    apart(url, |_| looking).await
+}
+
+/// Opens it. If this future is dropped, what was opened ends by itself and gives the prefix back; `hold` is dropped
+/// then.
+async fn open_apart(
+    url: &Url,
+    store: Arc<dyn ObjectStore>,
+    prefix: String,
+    options: ObjectStoreOptions,
+    env: &Env,
+    hold: watch::Sender<()>,
+) -> Result<BucketBackend, Error> {
+    let (asked, env) = (url.clone(), env.clone());
+    let opening = async move {
+        let opened = BucketBackend::open_held(store, &prefix, options.log, &env, hold).await;
+        opened.map_err(|error| refused(&asked, error))
+    };
+    apart(url, |_| opening).await
 }
 
 /// The storage under a prefix; whoever asks does not keep it open.

@@ -12,6 +12,7 @@ use ottla_broker_core::log::{self, ErrorKind};
 use ottla_broker_core::planted::is_planted;
 
 use super::error::Error;
+use super::hold::Held;
 use super::shared::{Beneath, Options, Places, Started};
 use super::stats::Storage;
 use super::url::Url;
@@ -45,6 +46,21 @@ pub(super) async fn open(
         Ok(Started { owner, beneath })
     };
     OPEN.share(directory, wanted, &url.shown, env, start).await
+}
+
+/// The real path of the directory, for a copy; it is made unless it must be there.
+pub(super) async fn locate(url: &Url, exists: bool) -> Result<PathBuf, Error> {
+    let path = PathBuf::from(OsString::from_vec(url.file_path()?));
+    let located = if exists { DiskBackend::find(&path).await } else { DiskBackend::locate(&path).await };
+    located.map_err(|error| refused(url, error))
+}
+
+/// The directory, for a copy alone.
+pub(super) async fn hold(url: &Url, directory: PathBuf, options: DiskOptions, env: &Env) -> Result<Held, Error> {
+    let mut reserved = OPEN.reserve(directory.clone(), &url.shown, env).await?;
+    let freed = reserved.taken((BrokerConfig::default(), options));
+    let backend = DiskBackend::open_held(&directory, options, env, freed).await.map_err(|error| refused(url, error))?;
+    Ok(Held::new(backend.backend(), None, reserved))
 }
 
 /// The storage in a directory; whoever asks does not keep it open.

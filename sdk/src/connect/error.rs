@@ -70,6 +70,18 @@ pub enum Error {
         /// What differs.
         difference: String,
     },
+    /// A copy would be made from a place to itself.
+    #[error("cannot copy `{url}` to itself: name an empty place to copy to")]
+    OnePlace {
+        /// The URL.
+        url: String,
+    },
+    /// A client of this process has it open, or another copy does. To try again may succeed when that is closed.
+    #[error("cannot copy from or to `{url}` while a client of this process has it open: close the client first")]
+    InUseHere {
+        /// The URL.
+        url: String,
+    },
     /// The directory, or the prefix of the bucket, belongs to another process as long as that runs, or to a storage
     /// that this process opened by itself. To connect again may succeed when the other is gone.
     #[error("cannot open `{url}`: {reason}")]
@@ -132,7 +144,7 @@ impl Error {
     /// Whether to connect again may succeed: whoever has the directory or the prefix may be about to end.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
-        matches!(self, Self::InUse { .. } | Self::Poisoned { .. })
+        matches!(self, Self::InUse { .. } | Self::InUseHere { .. } | Self::Poisoned { .. })
     }
 }
 

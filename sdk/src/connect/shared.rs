@@ -41,7 +41,32 @@ pub(super) struct Started {
 pub(super) struct Places<K, O>(Mutex<BTreeMap<K, Arc<Slot<O>>>>);
 
 #[derive(Debug)]
-struct Slot<O>(tokio::sync::Mutex<Option<Instance<O>>>);
+struct Slot<O>(Arc<tokio::sync::Mutex<Option<Instance<O>>>>);
+
+/// A place without a broker, where none starts until this is dropped.
+#[derive(Debug)]
+pub(super) struct Reserved<O> {
+    #[cfg_attr(
+        not(any(feature = "disk", feature = "object-store")),
+        expect(dead_code, reason = "what is in memory is free as soon as it is dropped")
+    )]
+    instance: tokio::sync::OwnedMutexGuard<Option<Instance<O>>>,
+    /// A place that somebody refers to is not forgotten.
+    _slot: Arc<Slot<O>>,
+}
+
+#[cfg(any(feature = "disk", feature = "object-store"))]
+impl<O> Reserved<O> {
+    /// What is to be dropped when the place is free again: whoever comes next waits for that, also where the one who
+    /// reserved it was dropped in the midst.
+    pub(super) fn taken(&mut self, options: O) -> watch::Sender<()> {
+        let (holder, hold) = watch::channel(());
+        if !is_planted("dropped-copy-is-not-waited-for") {
+            *self.instance = Some(Instance { owner: Weak::new(), options, beneath: None, hold });
+        }
+        holder
+    }
+}
 
 #[derive(Debug)]
 struct Instance<O> {
@@ -116,6 +141,26 @@ impl<K: Ord, O: Options> Places<K, O> {
         Ok(owner)
     }
 
+    /// The place for oneself. Who wants a broker there waits.
+    ///
+    /// # Errors
+    /// [`Error::InUseHere`] if there is a broker, one is being started, or another has reserved it.
+    pub(super) async fn reserve(&self, place: K, url: &str, env: &Env) -> Result<Reserved<O>, Error> {
+        let in_use = || Error::InUseHere { url: url.to_owned() };
+        let slot = self.slot(place);
+        // Not waiting: two copies in opposite directions would wait for each other.
+        let mut instance = Arc::clone(&slot.0).try_lock_owned().map_err(|_| in_use())?;
+        if let Some(before) = instance.as_mut() {
+            let is_open = before.owner.upgrade().is_some_and(|owner| !owner.broker.is_closed());
+            if is_open && !is_planted("copy-beside-a-client") {
+                return Err(in_use());
+            }
+            let _ = env.timeout(LEAVES_WITHIN, before.hold.changed()).await;
+        }
+        *instance = None;
+        Ok(Reserved { instance, _slot: slot })
+    }
+
     fn slot(&self, place: K) -> Arc<Slot<O>> {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Places come and go (one for each test, perhaps): what nobody has or waits for is forgotten.
@@ -123,7 +168,7 @@ impl<K: Ord, O: Options> Places<K, O> {
             Arc::strong_count(slot) > 1
                 || slot.0.try_lock().is_ok_and(|instance| instance.as_ref().is_some_and(|found| !found.is_over()))
         });
-        Arc::clone(places.entry(place).or_insert_with(|| Arc::new(Slot(tokio::sync::Mutex::new(None)))))
+        Arc::clone(places.entry(place).or_insert_with(|| Arc::new(Slot(Arc::default()))))
     }
 }
 

@@ -47,6 +47,10 @@ pub(super) struct Pending {
 
 /// A batch's records.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each batch, most of its life `Open`: a box would be one more allocation"
+)]
 pub(super) enum Content {
     /// Still taking records.
     Open(Builder),

@@ -20,6 +20,8 @@
 mod admin;
 mod backends;
 mod consumers;
+mod copying;
+mod copying_bucket;
 mod disk_reads;
 mod errors;
 mod groups;

@@ -64,8 +64,7 @@ impl fmt::Debug for Secret {
 
 impl Default for ObjectStoreOptions {
     fn default() -> Self {
-        let mut log = BucketOptions::default();
-        log.owner = owner();
+        let log = BucketOptions { owner: owner(), ..BucketOptions::default() };
         Self { endpoint: None, region: None, access_key_id: None, secret_access_key: None, addressing: None, log }
     }
 }
@@ -227,9 +226,7 @@ mod tests {
              stale_after_ms = 2000\nputs_per_second = 3\ngroup_bytes = 4\nin_flight = 5\npending_bytes = 6\n\
              tail_bytes = 0\njournal_bytes = 8\njournal_objects = 9\nrequest_timeout_ms = 10\ngive_up_after_ms = 11",
         );
-        let mut log = BucketOptions::default();
-        log.owner = "orders".to_owned();
-        log.take_over = true;
+        let mut log = BucketOptions { owner: "orders".to_owned(), take_over: true, ..BucketOptions::default() };
         (log.renew_every, log.stale_after) = (Duration::from_secs(1), Duration::from_secs(2));
         (log.puts_per_second, log.group_bytes, log.in_flight) = (3, 4, 5);
         (log.pending_bytes, log.tail_bytes, log.journal_bytes, log.journal_objects) = (6, 0, 8, 9);
