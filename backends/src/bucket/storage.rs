@@ -118,9 +118,9 @@ impl BucketStorage {
         self.engine.incarnation
     }
 
-    /// Ends as a process that is killed: nothing is written, deleted or given back any more.
-    #[cfg(test)]
-    pub(super) fn kill(&self) {
+    /// Ends as a process that is killed: nothing is written, deleted or given back any more. For tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn kill(&self) {
         self.dropped.store(true, Ordering::Release);
         for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             task.abort();
