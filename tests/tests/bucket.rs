@@ -1,6 +1,7 @@
 //! The log in a bucket, over HTTP: the suites without and with faults, answers that are lost, writers that wake up late.
 //!
-//! `OTTLA_S3_FAULTS=all` runs every case of the suites under each kind of fault, instead of some; `OTTLA_AMBIGUOUS_PUTS`
+//! `OTTLA_S3_FAULTS=all` runs every case of the suites under each kind of fault, instead of some;
+//! `OTTLA_S3_TROUBLE=ResetAfter`, say, is what the SDK's suite then meets instead of all of them; `OTTLA_AMBIGUOUS_PUTS`
 //! says after how many of them [`ambiguous`] stops, and `OTTLA_ZOMBIE_ROUNDS` how often [`zombies`] goes through its cases.
 //! What runs without faults runs on any endpoint that the environment names: see [`endpoint`].
 

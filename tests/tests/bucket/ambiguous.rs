@@ -36,15 +36,15 @@ async fn connect(place: &Endpoint) -> Client {
 type Log = BTreeMap<u64, Vec<(i32, i64)>>;
 
 async fn produce(client: &Client, place: &Endpoint, wanted: u64) -> Log {
-    // Small batches, five of each partition in flight.
-    let producer = client.producer().batch_bytes(256).build().await.unwrap();
+    // Small batches of a few records, five of each partition in flight.
+    let producer = client.producer().batch_bytes(1_024).build().await.unwrap();
     let mut acknowledged = Log::new();
     let mut next = 0;
     while ambiguous(&place.server().requests()) < wanted {
         let mut deliveries = Vec::new();
         for index in next..next + BURST {
             let (key, value) = (index % KEYS, index / KEYS);
-            let record = Record::to("t").key(key.to_string()).value(value.to_string());
+            let record = Record::to("t").key(key.to_string()).value(format!("{value:0200}"));
             deliveries.push((key, producer.enqueue(record).await.unwrap()));
         }
         next += BURST;

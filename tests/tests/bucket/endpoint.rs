@@ -84,7 +84,7 @@ impl Endpoint {
         let mut options = BucketOptions::default();
         options.puts_per_second = 500;
         if self.server.is_some() {
-            options.request_timeout = Duration::from_secs(1);
+            options.request_timeout = Duration::from_millis(500);
         }
         options
     }

@@ -16,7 +16,7 @@ pub(crate) enum Trouble {
     One(Fault),
     /// One request in twenty takes a hundred times as long.
     SlowTail,
-    /// Every kind of fault in turn, together at the same share, and the slow tail.
+    /// Every fault, together at the same share.
     All,
 }
 
@@ -30,6 +30,17 @@ fn fits(kind: Kind, fault: Fault) -> bool {
 }
 
 impl Trouble {
+    /// What `OTTLA_S3_TROUBLE` names as [`Fault`] does, or `SlowTail`; without it, every fault.
+    pub(crate) fn chosen() -> Self {
+        let Ok(name) = std::env::var("OTTLA_S3_TROUBLE") else { return Self::All };
+        let fault = Fault::ALL.into_iter().find(|fault| format!("{fault:?}") == name);
+        match (fault, name.as_str()) {
+            (Some(fault), _) => Self::One(fault),
+            (None, "SlowTail") => Self::SlowTail,
+            (None, _) => panic!("OTTLA_S3_TROUBLE: `{name}` is none of {:?} and SlowTail", Fault::ALL),
+        }
+    }
+
     pub(crate) fn put_into(self, faults: &Faults) {
         match self {
             Self::None => {}
@@ -42,7 +53,6 @@ impl Trouble {
                         faults.rate(kind, *fault, SHARE / fitting.len() as f64);
                     }
                 }
-                faults.latency_of_all(Latency::fixed(Duration::from_millis(1)).with_slow(20, 100));
             }
         }
     }

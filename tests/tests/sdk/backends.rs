@@ -122,14 +122,14 @@ impl Place for Endpoint {
     }
 }
 
-/// A bucket behind HTTP where every kind of fault happens.
+/// A bucket behind HTTP where every kind of fault happens, or the one that is asked for.
 pub(super) struct Faulty(Endpoint);
 
 impl Place for Faulty {
     const STORAGE_TASKS: usize = BUCKET_TASKS;
 
     fn fresh() -> Self {
-        Self(Endpoint::local(Trouble::All, 4))
+        Self(Endpoint::local(Trouble::chosen(), 4))
     }
 
     async fn builder(&self) -> ClientBuilder {
