@@ -35,11 +35,11 @@ async fn swept(place: &Endpoint) -> Report {
     let owner = BucketBackend::open(store.clone(), place.prefix(), options, &env).await.unwrap();
     let sweeping = async {
         while !check(store.clone(), place.prefix(), &env).await.unwrap().unreachable.is_empty() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            env.sleep(Duration::from_millis(20)).await;
         }
     };
     // What is left when it does not end is told by the last check.
-    let _ = tokio::time::timeout(PATIENCE / 4, sweeping).await;
+    let _ = env.timeout(PATIENCE / 4, sweeping).await;
     owner.logs().close().await.unwrap();
     let report = check(store, place.prefix(), &env).await.unwrap();
     assert!(report.is_sound() && report.released, "{report}");

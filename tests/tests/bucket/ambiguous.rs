@@ -1,11 +1,11 @@
 //! Writes that took effect and whose answers never came: a producer does not notice.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ottla::connect::StorageStats;
-use ottla::{At, Client, NewTopic, Record};
+use ottla::{At, Client, Env, NewTopic, Record};
 use ottla_tests::s3::{Fault, Kind, Requests};
 
 use super::endpoint::Endpoint;
@@ -78,7 +78,8 @@ async fn nothing_acknowledged_is_lost_doubled_or_out_of_order() {
         faults.rate(Kind::Put, fault, SHARE);
     }
     faults.late(Duration::from_millis(1)..=Duration::from_millis(20));
-    let begun = Instant::now();
+    let env = Env::system();
+    let begun = env.now();
     let client = connect(&place).await;
     client.admin().create_topic(NewTopic::new("t").partitions(PARTITIONS)).await.unwrap();
     let acknowledged = produce(&client, &place, wanted).await;
@@ -96,7 +97,7 @@ async fn nothing_acknowledged_is_lost_doubled_or_out_of_order() {
         "{} ambiguous PUTs of {} in {:?}: {} landed late, {} read back, {} made again; {} records whole; {} objects, sound",
         ambiguous(&requests),
         requests.of(Kind::Put).requests,
-        begun.elapsed(),
+        env.now().since(begun),
         requests.landed_late,
         stats.read_back,
         stats.retries,

@@ -81,12 +81,9 @@ impl Endpoint {
 
     /// A log that is kept by the suites' rules, not by the cost of requests: many of them a second, and soon made again.
     pub(crate) fn log_options(&self) -> BucketOptions {
-        let mut options = BucketOptions::default();
-        options.puts_per_second = 500;
-        if self.server.is_some() {
-            options.request_timeout = Duration::from_millis(500);
-        }
-        options
+        let standard = BucketOptions::default();
+        let request_timeout = if self.server.is_some() { Duration::from_millis(500) } else { standard.request_timeout };
+        BucketOptions { puts_per_second: 500, request_timeout, ..standard }
     }
 
     /// How a client is told of it.

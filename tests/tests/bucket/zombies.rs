@@ -197,7 +197,7 @@ async fn two_that_wake_up_acknowledge_nothing_that_is_not_there() {
         for first in [Hold::Before, Hold::After] {
             for second in [Hold::Before, Hold::After] {
                 let running = two(round, first, second);
-                let late = tokio::time::timeout(PATIENCE, running).await.expect("a write is left hanging");
+                let late = Env::system().timeout(PATIENCE, running).await.expect("a write is left hanging");
                 println!("held {first:?} and {second:?} their effect: {late:?} acknowledged of what had landed before");
                 for (hold, late) in [first, second].into_iter().zip(late) {
                     assert!(late <= if hold == Hold::Before { 0 } else { IN_FLIGHT }, "{late} held {hold:?}");

@@ -44,9 +44,8 @@ async fn stranger(place: &S3, owner: &str) -> BucketBackend {
         .with_secret_access_key("s")
         .build()
         .unwrap();
-    let mut options = BucketOptions::default();
-    options.owner = owner.to_owned();
-    options.renew_every = Duration::from_millis(50);
+    let options =
+        BucketOptions { owner: owner.to_owned(), renew_every: Duration::from_millis(50), ..BucketOptions::default() };
     BucketBackend::open(Arc::new(store), "orders/eu", options, &Env::system()).await.unwrap()
 }
 
