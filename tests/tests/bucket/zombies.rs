@@ -196,7 +196,7 @@ async fn two_that_wake_up_acknowledge_nothing_that_is_not_there() {
     for round in 0..number("OTTLA_ZOMBIE_ROUNDS", 1) {
         for first in [Hold::Before, Hold::After] {
             for second in [Hold::Before, Hold::After] {
-                let running = two(round, first, second);
+                let running = Box::pin(two(round, first, second));
                 let late = Env::system().timeout(PATIENCE, running).await.expect("a write is left hanging");
                 println!("held {first:?} and {second:?} their effect: {late:?} acknowledged of what had landed before");
                 for (hold, late) in [first, second].into_iter().zip(late) {
