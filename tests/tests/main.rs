@@ -9,6 +9,7 @@
 )]
 
 mod broker;
+mod bucket;
 mod groups;
 mod s3;
 mod sdk;

@@ -128,9 +128,9 @@ impl BucketStorage {
         self.engine.incarnation
     }
 
-    /// Ends as a process that is killed: nothing is written, deleted or given back any more.
-    #[cfg(test)]
-    pub(super) fn kill(&self) {
+    /// Ends as a process that is killed: nothing is written, deleted or given back any more. For tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn kill(&self) {
         self.dropped.store(true, Ordering::Release);
         self.tasks.iter().for_each(Task::abort);
         self.core.poison(&Core::closed());

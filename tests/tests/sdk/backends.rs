@@ -10,6 +10,9 @@ use ottla_backends::memory::{MemoryBackend, MemoryOptions};
 use ottla_tests::s3::{Options, S3Server};
 use tempfile::TempDir;
 
+use crate::bucket::endpoint::Endpoint;
+use crate::bucket::trouble::Trouble;
+
 /// Somewhere to keep the log of one test.
 pub(super) trait Place: Sized {
     /// The tasks that its storage has beside the broker's, on the client's `Env`.
@@ -75,6 +78,9 @@ impl Place for Bucket {
     }
 }
 
+/// The writer, the keeper and the lease.
+const BUCKET_TASKS: usize = 3;
+
 /// A bucket behind HTTP.
 pub(super) struct S3(pub(super) S3Server);
 
@@ -93,8 +99,7 @@ impl S3 {
 }
 
 impl Place for S3 {
-    // The writer, the keeper and the lease.
-    const STORAGE_TASKS: usize = 3;
+    const STORAGE_TASKS: usize = BUCKET_TASKS;
 
     fn fresh() -> Self {
         Self(S3Server::start(Options { buckets: vec!["logs".to_owned()], ..Options::default() }).unwrap())
@@ -102,5 +107,32 @@ impl Place for S3 {
 
     async fn builder(&self) -> ClientBuilder {
         Client::builder().url("s3://logs/suite").object_store(self.options())
+    }
+}
+
+impl Place for Endpoint {
+    const STORAGE_TASKS: usize = BUCKET_TASKS;
+
+    fn fresh() -> Self {
+        Self::any()
+    }
+
+    async fn builder(&self) -> ClientBuilder {
+        Client::builder().url(self.log()).object_store(self.options())
+    }
+}
+
+/// A bucket behind HTTP where every kind of fault happens, or the one that is asked for.
+pub(super) struct Faulty(Endpoint);
+
+impl Place for Faulty {
+    const STORAGE_TASKS: usize = BUCKET_TASKS;
+
+    fn fresh() -> Self {
+        Self(Endpoint::local(Trouble::chosen(), 4))
+    }
+
+    async fn builder(&self) -> ClientBuilder {
+        self.0.builder().await
     }
 }

@@ -161,4 +161,5 @@ macro_rules! on {
 on!(memory, crate::sdk::backends::Memory);
 on!(disk, crate::sdk::backends::Disk);
 on!(bucket, crate::sdk::backends::Bucket);
-on!(s3, crate::sdk::backends::S3);
+on!(s3, crate::bucket::endpoint::Endpoint);
+on!(s3_with_faults, crate::sdk::backends::Faulty);
