@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use object_store::ObjectStore;
 use ottla_broker_core::PartitionId;
 use ottla_broker_core::env::Env;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 use ottla_broker_core::env::Task;
 use ottla_broker_core::log::{Durability, Error, ErrorKind, LogStorage, OpenPartition, PartitionLog, PartitionReader};
 use tokio::sync::watch;
@@ -32,7 +32,7 @@ pub struct BucketStorage {
     pub(super) core: Arc<Core>,
     engine: Arc<Engine>,
     /// Kept to be killed.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     tasks: [Task; 2],
     /// How it ended, once it has.
     outcome: watch::Receiver<Option<Result<(), Error>>>,
@@ -96,13 +96,13 @@ impl BucketStorage {
             // The lease is given back, as far as it can be.
             drop((keeping, hold));
         });
-        #[cfg(not(test))]
+        #[cfg(not(any(test, feature = "testing")))]
         drop((writer, keeper));
         let dropped = AtomicBool::new(false);
         Ok(Self {
             core,
             engine,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             tasks: [writer, keeper],
             outcome,
             dropped,

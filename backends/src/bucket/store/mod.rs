@@ -80,9 +80,18 @@ impl From<object_store::Error> for Failure {
             | E::PermissionDenied { .. }
             | E::Unauthenticated { .. }
             | E::UnknownConfigurationKey { .. } => Self::Permanent(error),
+            E::Generic { .. } if is_refusal(&error.to_string()) => Self::Permanent(error),
             other => Self::Transient(Box::new(other)),
         }
     }
+}
+
+/// Whether the store understood the request and will answer no other way: there is no such bucket, say. The status is in the
+/// text alone; where a release of the library words it otherwise, such a request is made again until it is given up.
+fn is_refusal(error: &str) -> bool {
+    let status = error.split_once("status code: ").and_then(|(_, rest)| rest.get(..3)?.parse::<u16>().ok());
+    // Time-out, conflict, too early, too many.
+    status.is_some_and(|status| (400..500).contains(&status) && ![408, 409, 425, 429].contains(&status))
 }
 
 /// When attempts of one request are made.
