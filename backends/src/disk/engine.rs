@@ -288,18 +288,9 @@ impl Engine {
         plan: &Plan,
         waits: bool,
     ) -> (MutexGuard<'a, State>, Result<(), Error>) {
-        // What the file holds is durable before another one is written; at the level `os` not long after, for the writer
-        // would wait for as much as the file holds.
-        let later = self.options.level == Level::Os;
-        let is_behind = |state: &State| later && state.journal.unsynced.len() >= MOST_UNSYNCED;
-        while waits && is_behind(&state) && !state.ended && self.poisoned().is_none() {
-            self.changed.notify_all();
-            state = self.wait(state);
-        }
-        if let Some(error) = self.poisoned() {
-            return (state, Err(error));
-        }
-        if later && !is_behind(&state) {
+        // What the file holds is durable before another one is written; at the level `os` the background sees to it, unless it
+        // is behind.
+        if self.options.level == Level::Os && state.journal.unsynced.len() < MOST_UNSYNCED {
             state.journal.leave();
         } else if let Err(error) = state.journal.sync() {
             let message =
@@ -314,6 +305,10 @@ impl Engine {
         let large = room > self.options.file_bytes;
         while waits && state.making && !large {
             state = self.wait(state);
+        }
+        // A sync of the background may have failed meanwhile.
+        if let Some(error) = self.poisoned() {
+            return (state, Err(error));
         }
         let next = match if large { None } else { state.next.take() } {
             Some(next) => Ok(next),
