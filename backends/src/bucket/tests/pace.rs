@@ -148,3 +148,31 @@ async fn who_keeps_up_costs_no_get_and_ten_who_come_late_cost_one() {
     }
     assert!(costs[0] > 0 && costs[1] <= costs[0] + costs[0] / 10 + 1, "{costs:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_on_is_read_ahead_of() {
+    let store = Arc::default();
+    let backend = open(&store, BucketOptions::default()).await;
+    let logs = lead(&backend, 60, 1).await;
+    for log in logs.iter().chain(std::iter::repeat_n(&logs[0], 50)) {
+        log.append(batch(log, 700_000)).unwrap().await.unwrap();
+    }
+    backend.logs().close().await.unwrap();
+    let config = ThrottleConfig { wait_get_per_call: Duration::from_millis(20), ..ThrottleConfig::default() };
+    let slow = Arc::new(ThrottledStore::new(Arc::clone(&store), config));
+    let env = Env::system();
+    let backend = BucketBackend::open(slow, "pace", BucketOptions::default(), &env).await.unwrap();
+    let logs = lead(&backend, 60, 2).await;
+    // Whoever looked into others once does not count.
+    for log in &logs {
+        log.read(Offset(0), log.bounds().end, 1).await.unwrap();
+    }
+    let (begun, before) = (env.now(), backend.logs().stats().reads.count);
+    let mut from = Offset(0);
+    while from < logs[0].bounds().end {
+        from = logs[0].read(from, logs[0].bounds().end, 1 << 20).await.unwrap().last().unwrap().next_offset();
+    }
+    let reads = (backend.logs().stats().reads.count - before) as u32;
+    let took = env.now().since(begun);
+    assert!(took < Duration::from_millis(20) * reads / 3, "{reads} reads one after the other: {took:?}");
+}

@@ -1,6 +1,7 @@
 //! Who reads on where the last read ended, and how far ahead of them was read.
 
 use ottla_broker_core::Offset;
+use ottla_broker_core::planted::is_planted;
 
 use crate::engine::Key;
 
@@ -26,6 +27,8 @@ pub(super) struct Stream {
     /// Up to where was read ahead of it.
     pub(super) ahead: Offset,
     seen_at: u64,
+    /// It has gone on once at least: a broker that starts looks into many logs once each.
+    goes_on: bool,
 }
 
 impl Streams {
@@ -38,7 +41,9 @@ impl Streams {
 
     /// The read ended at `next`.
     pub(super) fn end(&mut self, stream: Option<Stream>, key: &Key, next: Offset) {
-        let mut stream = stream.unwrap_or(Stream { key: *key, next, ahead: next, seen_at: 0 });
+        let goes_on = stream.is_some() || is_planted("every-look-is-a-reader");
+        let mut stream = stream.unwrap_or(Stream { key: *key, next, ahead: next, seen_at: 0, goes_on });
+        stream.goes_on = goes_on;
         stream.next = next;
         stream.seen_at = self.clock;
         // Readers that go side by side are one: what is read ahead of one is there for all.
@@ -47,6 +52,7 @@ impl Streams {
                 *other = stream;
             }
             other.seen_at = self.clock;
+            other.goes_on |= goes_on;
             return;
         }
         if self.known.len() >= MOST {
@@ -60,6 +66,6 @@ impl Streams {
 
     /// How many readers share the budget: those that were seen lately, and the one that asks.
     pub(super) fn active(&self) -> usize {
-        1 + self.known.iter().filter(|stream| self.clock - stream.seen_at < RECENT).count()
+        1 + self.known.iter().filter(|stream| stream.goes_on && self.clock - stream.seen_at < RECENT).count()
     }
 }
