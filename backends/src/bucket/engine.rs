@@ -3,7 +3,7 @@
 //! ```text
 //!  queue ─► writer: several PUTs on their way, applied and acknowledged in order ─┐
 //!                                                                                 ├─ Work: as of the last chunk applied
-//!  keeper: renews the lease, compacts, takes checkpoints, deletes what is dead ───┘
+//!  keeper: compacts, takes checkpoints, deletes what is dead ─────────────────────┘
 //! ```
 
 mod compact;

@@ -187,15 +187,16 @@ impl Journal {
         }
     }
 
-    /// The files to sync so that all chunks below a number are durable.
-    pub(super) fn written(&self) -> (Vec<Arc<dyn File>>, u64) {
-        let current = self.current.as_ref().map(|current| &current.file);
-        (self.unsynced.iter().chain(current).map(Arc::clone).collect(), self.next_chunk)
+    /// What to sync so that all chunks below a number are durable: the files that are left, and the current one.
+    pub(super) fn written(&self) -> (Vec<Arc<dyn File>>, Option<Arc<dyn File>>, u64) {
+        let current = self.current.as_ref().map(|current| Arc::clone(&current.file));
+        (self.unsynced.clone(), current, self.next_chunk)
     }
 
-    /// These files were synced as of chunk `through`.
-    pub(super) fn synced(&mut self, files: &[Arc<dyn File>], through: u64) {
-        self.unsynced.retain(|left| !files.iter().any(|file| Arc::ptr_eq(left, file)));
+    /// All that was [`written`](Self::written) then, up to chunk `through`, was synced. What was the current file then may
+    /// have been written to since, and left: it is to be synced once more.
+    pub(super) fn synced(&mut self, left: &[Arc<dyn File>], through: u64) {
+        self.unsynced.retain(|file| !left.iter().any(|synced| Arc::ptr_eq(file, synced)));
         self.durable = self.durable.max(through);
     }
 }

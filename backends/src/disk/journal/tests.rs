@@ -4,9 +4,11 @@ use futures::FutureExt;
 use ottla_broker_core::Offset;
 use ottla_broker_core::log::TrimBase;
 
-use super::{ALIGNMENT, KEPT, Plan, RESERVE};
+use super::{ALIGNMENT, Current, Journal, KEPT, Plan, RESERVE};
 use crate::disk::DiskOptions;
+use crate::disk::files::Files;
 use crate::disk::files::crash::Choice;
+use crate::disk::files::crash::CrashFiles;
 use crate::disk::format::FILE_HEADER_BYTES;
 use crate::disk::tests::driven::{Driven, EPOCH, SMALL, key};
 use crate::engine::{Entry, Work};
@@ -142,4 +144,30 @@ fn a_full_disk_can_still_be_trimmed() {
     opened.now_or_never().unwrap().unwrap();
     trimmed.now_or_never().unwrap().unwrap();
     assert_eq!(log.bounds().start, Offset(next));
+}
+
+#[test]
+fn what_is_written_while_its_file_is_synced_is_synced_later() {
+    let files = CrashFiles::new();
+    let current =
+        |number, name| Some(Current { number, file: files.create(name, 4096).unwrap(), position: 0, room: 4096 });
+    let mut journal = Journal {
+        storage: uuid::Uuid::nil(),
+        incarnation: 1,
+        next_chunk: 2,
+        durable: 1,
+        reserve: 0,
+        current: current(1, "one"),
+        unsynced: Vec::new(),
+        scratch: Vec::new(),
+    };
+    let (left, _, through) = journal.written();
+    // One chunk more, and the writer goes on to the next file, before the sync of the first has ended.
+    journal.next_chunk = 3;
+    journal.leave();
+    journal.current = current(2, "two");
+    journal.synced(&left, through);
+    assert_eq!((journal.unsynced.len(), journal.durable), (1, 2));
+    journal.sync().unwrap();
+    assert_eq!((journal.unsynced.len(), journal.durable), (0, 3));
 }
