@@ -65,6 +65,16 @@ pub(super) struct Journal {
     pub(super) scratch: Vec<u8>,
 }
 
+/// Files that hold what is not durable.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Nothing more is written to them.
+    pub(super) left: Vec<Arc<dyn File>>,
+    pub(super) current: Option<Arc<dyn File>>,
+    /// The number of the chunk that comes next.
+    pub(super) through: u64,
+}
+
 /// A group as it will lie on the medium.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -187,17 +197,17 @@ impl Journal {
         }
     }
 
-    /// What to sync so that all chunks below a number are durable: the files that are left, and the current one.
-    pub(super) fn written(&self) -> (Vec<Arc<dyn File>>, Option<Arc<dyn File>>, u64) {
+    /// What to sync so that all chunks so far are durable.
+    pub(super) fn written(&self) -> Written {
         let current = self.current.as_ref().map(|current| Arc::clone(&current.file));
-        (self.unsynced.clone(), current, self.next_chunk)
+        Written { left: self.unsynced.clone(), current, through: self.next_chunk }
     }
 
-    /// All that was [`written`](Self::written) then, up to chunk `through`, was synced. What was the current file then may
-    /// have been written to since, and left: it is to be synced once more.
-    pub(super) fn synced(&mut self, left: &[Arc<dyn File>], through: u64) {
-        self.unsynced.retain(|file| !left.iter().any(|synced| Arc::ptr_eq(file, synced)));
-        self.durable = self.durable.max(through);
+    /// All that was [`written`](Self::written) then was synced. What was the current file then may have been written to
+    /// since, and left: it is to be synced once more.
+    pub(super) fn synced(&mut self, written: &Written) {
+        self.unsynced.retain(|file| !written.left.iter().any(|synced| Arc::ptr_eq(file, synced)));
+        self.durable = self.durable.max(written.through);
     }
 }
 

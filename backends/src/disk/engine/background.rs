@@ -89,7 +89,7 @@ impl Engine {
 
     /// Makes durable what was written, as far as the writer does not: so it need not wait for a checkpoint's sync either.
     fn sync_ahead(&self) -> io::Result<()> {
-        let (left, current, through) = {
+        let written = {
             let state = self.lock();
             let due = !state.journal.unsynced.is_empty() || state.since_checkpoint >= self.options.file_bytes;
             if !due || self.options.level != Level::Os || self.poisoned().is_some() {
@@ -97,12 +97,12 @@ impl Engine {
             }
             state.journal.written()
         };
-        for file in left.iter().chain(&current) {
+        for file in written.left.iter().chain(&written.current) {
             file.sync().inspect_err(|error| {
                 self.poison("the journal could not be synced", again(error));
             })?;
         }
-        self.lock().journal.synced(&left, through);
+        self.lock().journal.synced(&written);
         self.changed.notify_all();
         Ok(())
     }

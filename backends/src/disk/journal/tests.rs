@@ -161,12 +161,12 @@ fn what_is_written_while_its_file_is_synced_is_synced_later() {
         unsynced: Vec::new(),
         scratch: Vec::new(),
     };
-    let (left, _, through) = journal.written();
+    let written = journal.written();
     // One chunk more, and the writer goes on to the next file, before the sync of the first has ended.
     journal.next_chunk = 3;
     journal.leave();
     journal.current = current(2, "two");
-    journal.synced(&left, through);
+    journal.synced(&written);
     assert_eq!((journal.unsynced.len(), journal.durable), (1, 2));
     journal.sync().unwrap();
     assert_eq!((journal.unsynced.len(), journal.durable), (0, 3));
