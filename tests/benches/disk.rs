@@ -3,7 +3,7 @@
 //! ```text
 //! cargo bench -p ottla-tests --bench disk                     # every case, five rounds
 //! cargo bench -p ottla-tests --bench disk -- produce 7        # one of produce, many, lone, tasks, cold, restart
-//! cargo bench -p ottla-tests --bench disk -- os-1024 7        # one of produce's four; burst: many without the steady state
+//! cargo bench -p ottla-tests --bench disk -- os-1024 7        # one of produce's five; burst: many without the steady state
 //! OTTLA_BENCH_DIR=/mnt/disk cargo bench -p ottla-tests --bench disk
 //! ```
 //!
@@ -53,6 +53,8 @@ fn main() {
         ("fsync-1024", Level::Fsync, 1024, 500_000),
         ("os-100", Level::Os, 100, 4_000_000),
         ("os-1024", Level::Os, 1024, 500_000),
+        // What is left of the raw bandwidth where it is bytes that count, not records.
+        ("os-8192", Level::Os, 8192, 64_000),
     ] {
         if chosen("produce") || chosen(name) {
             let case = Produce { level, size, records, partitions: 1, options: options(level) };
