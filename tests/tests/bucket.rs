@@ -8,6 +8,7 @@
 mod ambiguous;
 mod conformance;
 pub(crate) mod endpoint;
+mod pace;
 mod subject;
 pub(crate) mod trouble;
 mod zombies;

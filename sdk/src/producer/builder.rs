@@ -65,7 +65,7 @@ impl ProducerBuilder {
     }
 
     /// How long a batch that is not full waits for more. Zero by default: a lone record goes at once, and
-    /// records gather while the batch before them is in flight.
+    /// records gather while the batch before them is in flight, unless its answer takes long (20 ms and more).
     pub const fn linger(mut self, linger: Duration) -> Self {
         self.config.linger = linger;
         self
@@ -86,7 +86,8 @@ impl ProducerBuilder {
         self
     }
 
-    /// Batches of one partition that may be in flight at once, 1 to 5: 5 by default.
+    /// Batches of one partition that may be in flight at once, 1 to 5: 5 by default. Full ones go beside each
+    /// other; others only where an answer takes long, and while less than half of `max_unacked_bytes` waits.
     pub const fn max_in_flight(mut self, batches: usize) -> Self {
         self.config.max_in_flight = batches;
         self

@@ -61,7 +61,7 @@ impl Engine {
                         match pace.partial(now) {
                             Decision::At(then) => wake = Some(then),
                             _ => {
-                                pace.went(now);
+                                self.next.set(pace.went(now));
                                 self.launch(&mut flights, None, true);
                             }
                         }
@@ -71,7 +71,7 @@ impl Engine {
                 }
                 let Some(Work::Group(group)) = self.core.queue.try_take() else { break };
                 if waiting == Waiting::Gathering {
-                    pace.went(now);
+                    self.next.set(pace.went(now));
                 }
                 self.launch(&mut flights, Some(group), waiting == Waiting::Gathering);
             }
