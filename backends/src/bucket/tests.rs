@@ -3,6 +3,7 @@
 mod faulty;
 mod fencing;
 mod pace;
+mod recovery;
 mod storm;
 mod subject;
 
