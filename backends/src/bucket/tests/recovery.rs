@@ -54,11 +54,15 @@ fn places(backend: &BucketBackend) -> Vec<(String, Vec<Extent>)> {
     backend.logs().core.logs().iter().map(|log| (log.key.to_string(), log.extents())).collect()
 }
 
+fn chunk(incarnation: u64, number: u64) -> Path {
+    Path::from(format!("log/journal/{incarnation:014}/{number:014}"))
+}
+
 /// The last chunk that was written there.
 async fn newest_chunk(store: &InMemory, incarnation: u64) -> (Path, Bytes) {
     let mut newest = None;
     for number in 1.. {
-        let path = Path::from(format!("log/journal/{incarnation:014}/{number:014}"));
+        let path = chunk(incarnation, number);
         let Ok(found) = store.get(&path).await else { break };
         newest = Some((path, found.bytes().await.unwrap()));
     }
@@ -110,14 +114,12 @@ async fn chunks_that_hold_nothing_are_told_from_tombstones_together() {
         lead(&first, 1, 1).await;
         first.logs().kill();
         // As who asks whether it is still the owner writes them.
-        let (path, found) = newest_chunk(&store, 1).await;
+        let (_, found) = newest_chunk(&store, 1).await;
         let last = Header::parse(&found).unwrap().number;
         for number in last + 1..=last + chunks {
-            let path = Path::from(path.as_ref().replace(&format!("{last:014}"), &format!("{number:014}")));
             let body = Bytes::from(crate::engine::encode(1, number, number, &[]));
             assert_eq!(body.len(), HEADER_BYTES);
-            // The last number of a journal object's name only.
-            store.put(&path, body.into()).await.unwrap();
+            store.put(&chunk(1, number), body.into()).await.unwrap();
         }
         let env = Env::system();
         let begun = env.now();
