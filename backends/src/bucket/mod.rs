@@ -35,6 +35,7 @@ mod check;
 mod engine;
 pub mod format;
 mod front;
+mod gather;
 mod keys;
 mod lease;
 mod marks;

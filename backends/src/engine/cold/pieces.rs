@@ -19,7 +19,7 @@ use ottla_broker_core::log::Error;
 use ottla_broker_core::planted::is_planted;
 
 use super::piece::{Piece, Stretch};
-use super::streams::Streams;
+use super::streams::{Stream, Streams};
 use crate::engine::{Extent, Key, Medium};
 
 /// How cold reads behave. Sizes are in bytes.
@@ -68,11 +68,22 @@ struct State {
     streams: Streams,
 }
 
-/// What a reader is through with goes before what nobody has read, and the older before the newer.
+/// The worse use goes before the better, and the older before the newer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
-    is_wanted: bool,
+    used: Used,
     at: u64,
+}
+
+/// Who has use for a piece yet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Used {
+    /// Perhaps somebody who comes soon.
+    Done,
+    /// Some are through with it, and others of the same log come behind them.
+    Awaited,
+    /// It was read for somebody who has not come to it.
+    Wanted,
 }
 
 struct Entry {
@@ -153,17 +164,19 @@ impl Pieces {
         async move { Ok(medium.read(stretch).await?.map(Arc::new)) }.boxed().shared()
     }
 
-    /// A reader got these, and is through with what ends at or before `to`: what nobody has come to goes after it.
-    pub(super) fn done(&self, shares: &[Share], extents: &[Extent], to: Offset) {
+    /// `reader` got these, and is through with what ends at or before `to`: what nobody has come to goes after it.
+    pub(super) fn done(&self, reader: Option<&Stream>, shares: &[Share], extents: &[Extent], to: Offset) {
         let mut state = self.lock();
         let mut at = 0;
         for share in shares {
             at += share.extents;
             let last = at.checked_sub(1).and_then(|last| extents.get(last)).filter(|last| last.next <= to);
             let is_through =
-                |last: &Extent| state.by_place.get(&share.place).is_some_and(|entry| entry.stretch.ends_with(last));
-            if last.is_some_and(is_through) {
-                state.rank(share.place, false);
+                |last: &&Extent| state.by_place.get(&share.place).is_some_and(|entry| entry.stretch.ends_with(last));
+            if let Some(last) = last.filter(is_through) {
+                let (key, ..) = share.place;
+                let is_awaited = state.streams.is_awaited(&key, last.next, reader);
+                state.rank(share.place, if is_awaited { Used::Awaited } else { Used::Done });
             }
         }
         state.shrink(&self.limits);
@@ -201,20 +214,22 @@ impl State {
     fn insert(&mut self, place: Place, stretch: Stretch, flight: Flight) {
         self.remove(place);
         self.clock += 1;
-        let rank = Rank { is_wanted: true, at: self.clock };
+        let rank = Rank { used: Used::Wanted, at: self.clock };
         self.bytes += stretch.bytes();
         self.order.insert(rank, place);
         self.by_place.insert(place, Entry { flight, stretch, rank });
     }
 
-    fn rank(&mut self, place: Place, is_wanted: bool) {
+    /// It is of this use from now on. What was done with once stays so.
+    fn rank(&mut self, place: Place, used: Used) {
         self.clock += 1;
         let Some(entry) = self.by_place.get_mut(&place) else { return };
-        if entry.rank.is_wanted && !is_wanted {
+        let used = used.min(entry.rank.used);
+        if entry.rank.used > Used::Done && used == Used::Done {
             self.done_bytes += entry.stretch.bytes();
         }
         self.order.remove(&entry.rank);
-        entry.rank = Rank { is_wanted, at: self.clock };
+        entry.rank = Rank { used, at: self.clock };
         self.order.insert(entry.rank, place);
     }
 
@@ -222,7 +237,7 @@ impl State {
         let Some(entry) = self.by_place.remove(&place) else { return };
         self.order.remove(&entry.rank);
         self.bytes -= entry.stretch.bytes();
-        if !entry.rank.is_wanted {
+        if entry.rank.used == Used::Done {
             self.done_bytes -= entry.stretch.bytes();
         }
     }
