@@ -89,6 +89,7 @@ impl Gather {
             (asks.len() == 1, is_alone)
         };
         if is_first {
+            let is_alone = is_alone && !is_planted("bucket-lone-read-waits");
             let waits = !is_alone && !is_large && !is_planted("bucket-small-reads-go-alone");
             // A task of its own: what is read ahead has nobody who would poll it.
             drop(self.env.spawn("ottla-bucket-gather", Arc::clone(self).ask(file, waits)));
@@ -151,7 +152,8 @@ fn ranges(mut asks: Vec<Ask>) -> Vec<Range> {
         let near = ranges.last_mut().filter(|range| {
             let spans = end.max(range.end) - range.begin;
             // Of what is read at least the half is wanted.
-            spans <= MOST_BYTES && spans <= (range.wanted + bytes).saturating_mul(2)
+            let is_near = spans <= (range.wanted + bytes).saturating_mul(2) || is_planted("bucket-gaps-read-along");
+            spans <= MOST_BYTES && is_near
         });
         match near {
             Some(range) => {

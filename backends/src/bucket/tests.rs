@@ -2,6 +2,7 @@
 
 mod faulty;
 mod fencing;
+mod gather;
 mod pace;
 mod recovery;
 mod storm;

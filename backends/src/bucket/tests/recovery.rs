@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
-use object_store::ObjectStoreExt;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{ErrorKind, LogStorage, OpenPartition, PartitionLog, TrimBase};
 use ottla_broker_core::record::{Batch, Builder, BuilderOptions, Flags};

@@ -90,6 +90,8 @@ struct Entry {
     flight: Flight,
     stretch: Stretch,
     rank: Rank,
+    /// Where in the log it ended when it was read. That only orders it among others: what is in it the index says.
+    next: Offset,
 }
 
 /// Entries, at most: a small piece takes more than its bytes.
@@ -140,7 +142,8 @@ impl Pieces {
                     let place = (*key, stretch.file(), stretch.position());
                     let flight = self.begin(stretch.clone());
                     begun.push(flight.clone());
-                    state.insert(place, stretch, flight);
+                    let next = rest.get(extents - 1).map_or(first.next, |last| last.next);
+                    state.insert(place, stretch, flight, next);
                     (place, extents)
                 }
             };
@@ -177,6 +180,9 @@ impl Pieces {
                 let (key, ..) = share.place;
                 let is_awaited = state.streams.is_awaited(&key, last.next, reader);
                 state.rank(share.place, if is_awaited { Used::Awaited } else { Used::Done });
+                if !is_awaited {
+                    state.nobody_comes(&key, last.next);
+                }
             }
         }
         state.shrink(&self.limits);
@@ -211,13 +217,13 @@ impl State {
         covers.then_some((*place, entry))
     }
 
-    fn insert(&mut self, place: Place, stretch: Stretch, flight: Flight) {
+    fn insert(&mut self, place: Place, stretch: Stretch, flight: Flight, next: Offset) {
         self.remove(place);
         self.clock += 1;
         let rank = Rank { used: Used::Wanted, at: self.clock };
         self.bytes += stretch.bytes();
         self.order.insert(rank, place);
-        self.by_place.insert(place, Entry { flight, stretch, rank });
+        self.by_place.insert(place, Entry { flight, stretch, rank, next });
     }
 
     /// It is of this use from now on. What was done with once stays so.
@@ -231,6 +237,15 @@ impl State {
         self.order.remove(&entry.rank);
         entry.rank = Rank { used, at: self.clock };
         self.order.insert(entry.rank, place);
+    }
+
+    /// Nobody is behind `to` any more who could want what lies before it: who was has passed, or does not come back.
+    fn nobody_comes(&mut self, key: &Key, to: Offset) {
+        let of_log = self.by_place.range((*key, 0, 0)..=(*key, u64::MAX, u64::MAX));
+        let passed = of_log.filter(|(_, entry)| entry.rank.used == Used::Awaited && entry.next <= to);
+        for place in passed.map(|(place, _)| *place).collect::<Vec<_>>() {
+            self.rank(place, Used::Done);
+        }
     }
 
     fn remove(&mut self, place: Place) {
