@@ -2,7 +2,9 @@
 
 mod faulty;
 mod fencing;
+mod gather;
 mod pace;
+mod recovery;
 mod storm;
 mod subject;
 
