@@ -79,7 +79,7 @@ impl ProducerBuilder {
     }
 
     /// The most that may wait for its acknowledgement, in bytes as
-    /// [`Record::reserved_bytes`](crate::Record::reserved_bytes) counts them: 32 MiB by default. Beyond it
+    /// [`Record::reserved_bytes`](crate::Record::reserved_bytes) counts them: 64 MiB by default. Beyond it
     /// [`Producer::enqueue`] waits.
     pub const fn max_unacked_bytes(mut self, bytes: usize) -> Self {
         self.config.max_unacked_bytes = bytes;
