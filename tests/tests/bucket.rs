@@ -8,6 +8,7 @@
 mod ambiguous;
 mod conformance;
 pub(crate) mod endpoint;
+mod rivals;
 mod subject;
 pub(crate) mod trouble;
 mod zombies;

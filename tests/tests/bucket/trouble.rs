@@ -41,6 +41,16 @@ impl Trouble {
         }
     }
 
+    /// How long a request may take. One that is never answered costs as much of real time, and under
+    /// [`Fault::Unanswered`] alone that is one in twenty: 500 ms each made minutes of a suite that has nothing else to
+    /// wait for. A sound request on loopback takes a few milliseconds; where a busy machine needs longer it is made again.
+    pub(crate) const fn request_timeout(self) -> Duration {
+        match self {
+            Self::One(Fault::Unanswered) => Duration::from_millis(100),
+            _ => Duration::from_millis(500),
+        }
+    }
+
     pub(crate) fn put_into(self, faults: &Faults) {
         match self {
             Self::None => {}
