@@ -77,3 +77,13 @@ impl Trouble {
         }
     }
 }
+
+/// The long form goes through the kinds by name: one that is new is not to be missing there.
+#[test]
+fn the_soak_runs_the_sdk_under_every_kind() {
+    let soak = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/soak")).unwrap();
+    let kinds = soak.lines().find_map(|line| line.strip_prefix("for trouble in ")?.strip_suffix("; do")).unwrap();
+    let named: std::collections::BTreeSet<_> = kinds.split(' ').map(str::to_owned).collect();
+    let all = Fault::ALL.iter().map(|fault| format!("{fault:?}")).chain(["SlowTail".to_owned()]);
+    assert_eq!(named, all.collect());
+}
