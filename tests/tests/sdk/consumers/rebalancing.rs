@@ -146,13 +146,16 @@ pub(crate) async fn a_static_member_comes_back_without_a_rebalance(place: &impl 
     let handle = one.handle();
     balanced(&[&handle, &other_handle], 2).await;
     let share = handle.assignment();
-    handle.shutdown(PATIENCE).await.unwrap();
-    drop(one);
     let kept = other_handle.assignment();
     until_heard(&mut heard, &kept).await;
+    let generation = client.admin().describe_group("g").await.unwrap().generation;
+    handle.shutdown(PATIENCE).await.unwrap();
+    drop(one);
     let one = member(&client).await.unwrap();
     balanced(&[&one.handle(), &other_handle], 2).await;
     assert_eq!(one.handle().assignment(), share);
+    // A rebalance in which nothing moves would be heard of by nobody.
+    assert_eq!(client.admin().describe_group("g").await.unwrap().generation, generation);
     other_handle.shutdown(PATIENCE).await.unwrap();
     running.await.unwrap();
     // Its own end is all that it heard of since: nothing that was on its way then is missed.
