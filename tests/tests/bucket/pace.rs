@@ -25,6 +25,7 @@ async fn under_load_a_record_waits_for_two_puts_at_the_median_and_three_at_the_m
         let mut waits = Vec::new();
         for n in 0..5_000 {
             let (producer, clock) = (producer.clone(), env.clone());
+            #[expect(clippy::disallowed_methods, reason = "tasks of the test itself, each with its own end")]
             waits.push(tokio::spawn(async move {
                 let begun = clock.now();
                 let record = Record::to("load").partition(n % partitions).value("a value");

@@ -16,7 +16,8 @@ async fn trickle(fake: &Fake, producer: &Producer, partitions: i32, count: i32) 
     for n in 0..count {
         let (begun, env) = (fake.env.now(), fake.env.clone());
         let delivery = producer.try_enqueue(record(n).partition(n % partitions)).unwrap();
-        // Tasks of their own: each reads the clock as soon as its answer is there.
+        // Each reads the clock as soon as its answer is there.
+        #[expect(clippy::disallowed_methods, reason = "tasks of the test itself, each with its own end")]
         waits.push(tokio::spawn(async move {
             delivery.await.unwrap();
             env.now().since(begun)
