@@ -5,6 +5,7 @@ use std::time::Duration;
 use ottla::testing::{Call, Fault, StorageFault, Survives};
 use ottla::{ErrorCode, Offset};
 
+use super::bucket;
 use super::chance::Chance;
 use super::run::Shared;
 
@@ -65,6 +66,7 @@ pub(super) async fn run(shared: &Shared, chance: &Chance) {
     let until = env.now() + shared.plan.trouble;
     while env.now() < until {
         env.sleep(chance.ms(50, shared.plan.peace_ms)).await;
+        bucket::stir(shared).await;
         let deed = DEEDS[*chance.pick(&shared.plan.deeds)];
         shared.history.event(format_args!("nemesis: {deed:?}"));
         act(shared, deed, chance).await;
