@@ -23,8 +23,11 @@ async fn read(shared: &Shared, number: u32, chance: &Chance) {
     let Ok(client) = shared.cluster.client().await else { return };
     let topics: Vec<_> = shared.partitions.iter().map(|(topic, _)| *topic).collect();
     let built = client.reader().topics(topics).start(At::Earliest).if_out_of_range(OutOfRange::Earliest);
+    let buffered = usize::try_from(*chance.pick(&[500, 5_000, 1_000_000])).unwrap();
+    // From a bucket it pays a request for each time that this is full, and there is an end to its time.
+    let buffered = if shared.bucket.is_some() { buffered.max(100_000) } else { buffered };
     let built = built
-        .max_buffered_bytes(usize::try_from(*chance.pick(&[500, 5_000, 1_000_000])).unwrap())
+        .max_buffered_bytes(buffered)
         .max_wait(chance.ms(10, 1_000))
         .build()
         .await;
