@@ -76,12 +76,12 @@ mod tasks;
 mod trouble;
 mod world;
 
+#[cfg(feature = "object-store")]
+pub use crate::connect::crashable::BucketTrouble;
 pub use clock::TestClock;
 pub use cluster::{Builder, TestCluster};
 pub use counts::FaultCounts;
 pub use faults::{Call, Fault, StorageFault, Survives};
-#[cfg(feature = "object-store")]
-pub use crate::connect::crashable::BucketTrouble;
 pub use tasks::Tasks;
 pub use world::{World, run};
 

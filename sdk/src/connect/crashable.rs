@@ -7,16 +7,16 @@ use ottla_backends::decorators::{Fault, Faults, FaultyMetadataLog, FaultySnapsho
 use ottla_backends::memory::{Commit, Keep, MemoryBackend, MemoryOptions};
 use ottla_broker_core::env::{Env, Rng};
 use ottla_broker_core::log::{Backend, Durability, Error, ErrorKind};
-#[cfg(feature = "disk")]
-use {
-    ottla_backends::disk::testing::{CrashDisk, Left},
-    ottla_backends::disk::{DiskBackend, DiskOptions},
-};
 #[cfg(feature = "object-store")]
 use {
     ottla_backends::bucket::testing::{self, FaultyBucket, Way},
     ottla_backends::bucket::{BucketBackend, BucketOptions, OpenError},
     std::sync::atomic::{AtomicU64, Ordering},
+};
+#[cfg(feature = "disk")]
+use {
+    ottla_backends::disk::testing::{CrashDisk, Left},
+    ottla_backends::disk::{DiskBackend, DiskOptions},
 };
 
 #[cfg(feature = "object-store")]

@@ -7,6 +7,7 @@ use ottla::{ErrorCode, Offset};
 
 use super::bucket;
 use super::chance::Chance;
+use super::plan::Plan;
 use super::run::Shared;
 
 /// What it can do.
@@ -42,6 +43,11 @@ pub(super) enum Deed {
     Poison,
     JumpClock,
     Trim,
+}
+
+/// Whether what a seed reads may be damaged: bits flip in it.
+pub(super) fn flips_bits(plan: &Plan) -> bool {
+    plan.deeds.iter().any(|deed| matches!(DEEDS[*deed], Deed::Storage(StorageFault::FlipBit)))
 }
 
 /// The calls of which the answer may be lost, late, or the request.

@@ -12,8 +12,8 @@ use ottla_broker_core::record::{Builder, BuilderOptions, Flags};
 use ottla_broker_core::{LeaderEpoch, Offset, PartitionId, TopicId};
 use uuid::Uuid;
 
-use crate::bucket::{BucketBackend, BucketOptions, BucketStats, OpenError, check};
 use crate::bucket::testing::{FaultyBucket, Left, Way};
+use crate::bucket::{BucketBackend, BucketOptions, BucketStats, OpenError, check};
 
 const PARTITIONS: i32 = 5;
 const STEPS: usize = 80;
@@ -301,8 +301,17 @@ fn nothing_acknowledged_is_lost_or_doubled() {
         total.from_the_dead += reached.from_the_dead;
     }
     println!("{count} seeds: {total:?}");
-    let Reached { acknowledged, fenced, takeovers, ambiguous, compactions, checkpoints, deletes, read_back, from_the_dead } =
-        total;
+    let Reached {
+        acknowledged,
+        fenced,
+        takeovers,
+        ambiguous,
+        compactions,
+        checkpoints,
+        deletes,
+        read_back,
+        from_the_dead,
+    } = total;
     for (what, seen) in [
         ("acknowledged writes", acknowledged),
         ("fenced writes", fenced),
