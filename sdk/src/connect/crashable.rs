@@ -173,7 +173,7 @@ impl Crashable {
     }
 
     /// Keeps what is written from becoming durable, where nobody else says when it does.
-    #[cfg_attr(not(feature = "object-store"), expect(unused_variables, clippy::unused_self, reason = "only a bucket"))]
+    #[cfg_attr(not(feature = "object-store"), expect(unused_variables, reason = "only a bucket is held here"))]
     pub(crate) fn hold(&self, held: bool) {
         #[cfg(feature = "object-store")]
         if let Medium::Bucket(Bucket { bucket, .. }) = &self.medium {
