@@ -65,6 +65,12 @@ fn what_was_found_once_stays_mended() {
     run(REGRESSIONS.iter().copied());
 }
 
+/// A seed in which a bucket's owner dies with several chunks on their way.
+#[test]
+fn chunks_on_their_way_are_acknowledged_in_order() {
+    run([34]);
+}
+
 #[test]
 fn one_seed_is_one_run() {
     for seed in [1, 2, 3, 7, 44] {
