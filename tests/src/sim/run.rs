@@ -166,7 +166,7 @@ pub fn run_seed(seed: u64, tell: bool) -> Outcome {
         if !cast.groups.is_empty() {
             history.event(format_args!("{cast:?}"));
         }
-        if env.timeout(LIMIT, simulate(&world, &chance, (plan, cast), partitions, &history)).await.is_err() {
+        if env.timeout(LIMIT, Box::pin(simulate(&world, &chance, (plan, cast), partitions, &history))).await.is_err() {
             history.violation(format!("the run hangs; tasks: {:?}", world.tasks().live()));
         }
         for panic in panics::take() {
