@@ -18,7 +18,7 @@ use crate::bucket::{BucketBackend, BucketOptions, BucketStats, OpenError, check}
 const PARTITIONS: i32 = 5;
 const STEPS: usize = 80;
 /// Enough for 1,000 writes of which nobody knew whether they had taken effect.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 450;
 
 /// One process.
 struct Owner {
