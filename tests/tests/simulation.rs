@@ -38,11 +38,16 @@ fn shard(shard: u64) {
         "static rejoin",
         "sought",
         "partitions added",
+        "bucket writer fenced",
+        "bucket write of the dead",
+        "bucket segment",
     ] {
         assert!(stats.get(name) > 0, "no seed has reached `{name}`");
     }
     let recovered = stats.get("recovered from a crash state");
     assert!(recovered >= 10, "a disk was recovered from a crash state {recovered} times only");
+    let (taken, in_doubt) = (stats.get("bucket taken over"), stats.get("bucket write in doubt"));
+    assert!(taken >= 10 && in_doubt >= 50, "a bucket was taken over {taken} times, with {in_doubt} writes in doubt");
 }
 
 #[test]
@@ -60,9 +65,15 @@ fn what_was_found_once_stays_mended() {
     run(REGRESSIONS.iter().copied());
 }
 
+/// A seed in which a bucket's owner dies with several chunks on their way.
+#[test]
+fn chunks_on_their_way_are_acknowledged_in_order() {
+    run([34]);
+}
+
 #[test]
 fn one_seed_is_one_run() {
-    for seed in [1, 2, 3, 7] {
+    for seed in [1, 2, 3, 7, 44] {
         let (first, second) = (run_seed(seed, true), run_seed(seed, true));
         assert_eq!(first.hash, second.hash, "{}", difference(first.trace.as_deref(), second.trace.as_deref()));
     }

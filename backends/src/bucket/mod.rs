@@ -45,6 +45,8 @@ mod shelf;
 mod storage;
 mod store;
 mod takeover;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

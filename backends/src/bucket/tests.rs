@@ -1,6 +1,5 @@
 //! The suites, over a store in memory.
 
-mod faulty;
 mod fencing;
 mod gather;
 mod pace;

@@ -132,7 +132,12 @@ impl Engine {
         }
         flights.sent.push_back(Sent { group, applied, number, file, bytes });
         let engine = Arc::clone(self);
-        flights.answers.push_back(Box::pin(async move { engine.put(file, pieces).await }));
+        let answer: Answer = Box::pin(async move { engine.put(file, pieces).await });
+        if is_planted("bucket-acks-out-of-order") {
+            flights.answers.push_front(answer);
+        } else {
+            flights.answers.push_back(answer);
+        }
     }
 
     async fn put(&self, file: u64, pieces: Vec<Bytes>) -> Result<(), Error> {
