@@ -121,9 +121,6 @@ impl Consumed {
         if let Some(known) = self.consumers.get_mut(&consumer) {
             known.fetched.insert(at, committed.unwrap_or(0));
         }
-        // A commit whose answer was lost has come to light: nobody need commit that again.
-        let known = self.committed.entry(at).or_default();
-        *known = (*known).max(committed.unwrap_or(0));
     }
 
     pub(super) fn committed(&mut self, at: usize, offset: i64) {
