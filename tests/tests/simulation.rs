@@ -20,7 +20,8 @@ fn run(seeds: impl IntoIterator<Item = u64>) -> Stats {
 const SEEDS: u64 = 160;
 
 fn shard(shard: u64) {
-    let stats = run((0..SEEDS).filter(|seed| seed % 2 == shard));
+    // By fours: what a run is like depends on the lowest bits of its seed.
+    let stats = run((0..SEEDS).filter(|seed| seed / 4 % 2 == shard));
     println!("{stats}");
     // The long form requires all; these few seeds reach what matters most.
     for name in [
@@ -51,12 +52,12 @@ fn shard(shard: u64) {
 }
 
 #[test]
-fn even_seeds_keep_every_invariant() {
+fn every_other_four_seeds_keep_every_invariant() {
     shard(0);
 }
 
 #[test]
-fn odd_seeds_keep_every_invariant() {
+fn the_other_fours_of_seeds_keep_every_invariant() {
     shard(1);
 }
 
