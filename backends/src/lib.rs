@@ -9,6 +9,7 @@
 //! | `object-store` | `bucket` | a bucket of an object store: S3, Google Cloud, Azure, and what speaks their protocols |
 //! | `decorators` | `decorators` | storage that fails, is slow or counts, around any other, for tests |
 //! | `testing`, with `disk` | `disk::testing` | a disk in memory that can crash, for simulations |
+//! | `testing`, with `object-store` | `bucket::testing` | a bucket in memory whose answers get lost, for simulations |
 //!
 //! A service names a backend by its URL and does not depend on this crate. A program that runs a broker
 //! itself takes a [`Backend`](ottla_broker_core::log::Backend) from here:

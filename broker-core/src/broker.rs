@@ -32,6 +32,7 @@ mod topics;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
@@ -179,6 +180,12 @@ impl Broker {
     #[must_use]
     pub fn durability(&self) -> log::Durability {
         self.backend.logs.durability()
+    }
+
+    /// How long it is until the storage writes what it has by then, if that is [known](log::LogStorage::next_write_in).
+    #[must_use]
+    pub fn next_write_in(&self) -> Option<Duration> {
+        self.backend.logs.next_write_in()
     }
 
     /// Whether [`close`](Self::close) was called.

@@ -40,6 +40,12 @@ pub trait Cluster: ClusterAdmin + ClusterGroups + fmt::Debug + Send + Sync + 'st
     /// When it cannot be reached or is closed.
     async fn ready(&self, broker: BrokerId, bytes: usize) -> Result<(), Error>;
 
+    /// How long it is until `broker` writes what it has by then, if its storage writes at set times and this is known: what
+    /// is submitted earlier only waits there, so a producer with batches in flight may gather that long.
+    fn next_write_in(&self, _broker: BrokerId) -> Option<Duration> {
+        None
+    }
+
     /// Submits batches to `broker`, *in the order of the calls*: the request is taken before this
     /// returns, and only the answer is waited for. Dropping the future does not take the batches back.
     fn produce(&self, broker: BrokerId, request: ProduceRequest) -> BoxFuture<'static, Result<ProduceResponse, Error>>;

@@ -16,6 +16,7 @@ mod builder;
 mod completion;
 mod delivery;
 mod error;
+mod gather;
 mod metadata;
 mod partition;
 mod permit;

@@ -58,11 +58,14 @@
 //! | storage that is full, fails or rots | [`TestCluster::next_storage_fault`], [`TestCluster::poison_storage`] |
 //! | a disk that a crash leaves torn and half-written | [`Builder::on_disk`] (feature `disk`) |
 //! | a disk to which a write fails | [`TestCluster::fail_next_disk_write`] (feature `disk`) |
+//! | a bucket whose answers get lost, that is taken over, and in which the writes of the dead land | [`Builder::on_bucket`], [`TestCluster::requests_by_chance`] (feature `object-store`) |
 //! | any of them by chance, from the seed | [`TestCluster::by_chance`], [`TestCluster::storage_by_chance`] |
 //! | clocks that are wrong | [`World::clock`] |
 //!
 //! Records that were acknowledged outlive a crash, as they would on a disk; everything else may be lost.
 
+#[cfg(feature = "object-store")]
+mod bucket;
 mod clock;
 mod cluster;
 mod counts;
@@ -70,8 +73,11 @@ mod faults;
 mod running;
 mod seam;
 mod tasks;
+mod trouble;
 mod world;
 
+#[cfg(feature = "object-store")]
+pub use crate::connect::crashable::BucketTrouble;
 pub use clock::TestClock;
 pub use cluster::{Builder, TestCluster};
 pub use counts::FaultCounts;

@@ -8,6 +8,8 @@
 mod ambiguous;
 mod conformance;
 pub(crate) mod endpoint;
+mod pace;
+mod rivals;
 mod subject;
 pub(crate) mod trouble;
 mod zombies;

@@ -14,6 +14,7 @@ mod writer;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use object_store::path::Path;
 use ottla_broker_core::env::{Env, Moment};
@@ -21,6 +22,7 @@ use ottla_broker_core::log::{Error, ErrorKind};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use self::pace::Next;
 use super::keys::{Keys, MOST_NUMBERS};
 use super::lease::Lease;
 use super::marks::Claim;
@@ -42,6 +44,8 @@ pub(super) struct Engine {
     wanted: Notify,
     /// The writer has ended.
     written: AtomicBool,
+    /// When the writer goes next.
+    next: Next,
     lease: Lease,
 }
 
@@ -95,6 +99,7 @@ impl Engine {
             work: Mutex::new(work),
             wanted: Notify::new(),
             written: AtomicBool::new(false),
+            next: Next::default(),
             lease,
         }
     }
@@ -109,6 +114,11 @@ impl Engine {
 
     fn keys(&self) -> &Keys {
         &self.shelf.keys
+    }
+
+    /// How long it is until the writer takes what waits by then, if that is known.
+    pub(super) fn next_write_in(&self) -> Option<Duration> {
+        self.next.remaining(self.env.now())
     }
 
     pub(super) fn storage(&self) -> Uuid {

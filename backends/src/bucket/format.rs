@@ -57,6 +57,9 @@
 //!    several PUTs on their way, and acknowledged in order.
 //! 3. The objects that the checkpoint's index names.
 //!
+//! Of 2 only headers and directories are read, and the length of each object is compared with what its header says: an
+//! object is created as a whole or not at all. A bit that changed in the data is told by whoever reads it, as everywhere.
+//!
 //! # Why nothing acknowledged is lost
 //!
 //! - Whoever takes a prefix creates the next claim, which one of many can, and a tombstone at the first free number of

@@ -21,7 +21,7 @@
 //! | a lone write | one PUT |
 //! | busy | [`BucketOptions::puts_per_second`], whatever the number of partitions, and one more for each full chunk |
 //! | a consumer that keeps up | none |
-//! | opening | some five LISTs, and a GET for each journal object since the last checkpoint |
+//! | opening | some five LISTs, and a GET of 64 KiB at most for each journal object since the last checkpoint |
 //!
 //! [`BucketStorage::stats`] counts them by kind.
 //!
@@ -34,6 +34,8 @@ mod backend;
 mod check;
 mod engine;
 pub mod format;
+mod front;
+mod gather;
 mod keys;
 mod lease;
 mod marks;
@@ -43,6 +45,8 @@ mod shelf;
 mod storage;
 mod store;
 mod takeover;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

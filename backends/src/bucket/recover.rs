@@ -2,15 +2,19 @@
 
 use futures::{StreamExt, TryStreamExt};
 use ottla_broker_core::log::Error;
+use ottla_broker_core::planted::is_planted;
 
-use super::keys::{Keys, of_file};
+use super::front::Front;
+use super::keys::Keys;
 use super::shelf::Shelf;
-use super::store::{Purpose, Store};
+use super::store::Store;
 use super::takeover::{Inherited, corrupt};
-use crate::engine::{Applied, Core, Key, Log, decode_chunk};
+use crate::engine::{Applied, Core, Key, Log};
 
-/// Objects that are read at a time.
-const AT_ONCE: usize = 16;
+/// Fronts that are asked for at a time. Each is small: it is the latency that many at a time save.
+const FRONTS_AT_ONCE: usize = 64;
+/// Directories that are longer than a front, and may be as long as a chunk.
+const DIRECTORIES_AT_ONCE: usize = 8;
 
 /// Fills `core` and `shelf` with what was inherited.
 pub(super) async fn recover(
@@ -31,22 +35,17 @@ pub(super) async fn recover(
             }
         }
     }
-    let read = |file: u64| async move {
-        let path = keys.file(file);
-        let bytes = store.get(Purpose::Recovery, &path).await?;
-        let bytes = bytes.ok_or_else(|| corrupt(format!("`{path}` is missing, and the journal goes on after it")))?;
-        let (_, incarnation, number) = of_file(file);
-        let (header, changes) =
-            decode_chunk(&bytes, file, 0).map_err(|bad| corrupt(format!("`{path}` is damaged: {bad}")))?;
-        if (header.incarnation, header.number) != (incarnation, number) {
-            let what = format!("`{path}` holds chunk {} of incarnation {}", header.number, header.incarnation);
-            return Err(corrupt(what));
-        }
-        Ok((file, bytes.len() as u64, changes))
-    };
-    let mut chunks = futures::stream::iter(inherited.journal.iter().copied()).map(read).buffered(AT_ONCE);
-    while let Some((file, bytes, changes)) = chunks.try_next().await? {
-        shelf.add(file, bytes);
+    let journal = futures::stream::iter(inherited.journal.iter().copied());
+    let mut chunks = journal
+        .map(|file| Front::read(store, keys, file))
+        .buffered(if is_planted("bucket-recovers-one-by-one") { 1 } else { FRONTS_AT_ONCE })
+        .map(|front| async {
+            let front = front?;
+            Ok((front.file, front.size(), front.changes(store).await?))
+        })
+        .buffered(DIRECTORIES_AT_ONCE);
+    while let Some((file, size, changes)) = chunks.try_next().await? {
+        shelf.add(file, size);
         apply(core, changes)?;
     }
     Ok(())

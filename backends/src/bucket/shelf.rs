@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use ottla_broker_core::env::Env;
-use ottla_broker_core::log::{Error, ErrorKind};
-use tokio::sync::oneshot;
+use ottla_broker_core::log::Error;
 
+use super::gather::Gather;
 use super::keys::Keys;
-use super::store::{Purpose, Store};
+use super::store::Store;
 use crate::engine::{Medium, Piece, Stretch};
 
 #[derive(Debug)]
 pub(super) struct Shelf {
     pub(super) store: Arc<Store>,
     pub(super) keys: Keys,
-    env: Env,
+    gather: Arc<Gather>,
     files: Mutex<BTreeMap<u64, About>>,
 }
 
@@ -30,7 +30,8 @@ pub(super) struct About {
 
 impl Shelf {
     pub(super) fn new(store: Arc<Store>, keys: Keys, env: Env) -> Self {
-        Self { store, keys, env, files: Mutex::default() }
+        let gather = Arc::new(Gather::new(Arc::clone(&store), keys.clone(), env));
+        Self { store, keys, gather, files: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, About>> {
@@ -63,15 +64,6 @@ impl Shelf {
 #[async_trait]
 impl Medium for Shelf {
     async fn read(&self, stretch: Stretch) -> Result<Option<Piece>, Error> {
-        let (reply, answer) = oneshot::channel();
-        let (store, path) = (Arc::clone(&self.store), self.keys.file(stretch.file()));
-        let range = stretch.position()..stretch.position().saturating_add(stretch.bytes() as u64);
-        // A task of its own: what is read ahead has nobody who would poll it.
-        drop(self.env.spawn("ottla-bucket-read", async move {
-            let read = store.get_range(Purpose::Read, &path, range).await;
-            // Whoever asked may have given up.
-            let _ = reply.send(read.map(|bytes| bytes.map(|bytes| stretch.take_apart(&bytes))));
-        }));
-        answer.await.map_err(|_| Error::new(ErrorKind::Closed, "the storage is closed: open it anew"))?
+        self.gather.read(stretch).await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use object_store::ObjectStore;
@@ -141,6 +142,10 @@ impl BucketStorage {
 impl LogStorage for BucketStorage {
     fn durability(&self) -> Durability {
         self.core.durability
+    }
+
+    fn next_write_in(&self) -> Option<Duration> {
+        self.engine.next_write_in()
     }
 
     async fn open_many(&self, partitions: &[OpenPartition]) -> Vec<Result<Arc<dyn PartitionLog>, Error>> {

@@ -11,6 +11,7 @@
 //! A lease spares a live owner from being robbed by mistake; nothing that must be right depends on it.
 
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{Error, ErrorKind};
 use ottla_broker_core::planted::is_planted;
@@ -20,12 +21,14 @@ use super::keys::{Keys, MOST_INCARNATIONS, MOST_NUMBERS, Name, file_number};
 use super::marks::{Claim, Lease, Tombstone};
 use super::options::BucketOptions;
 use super::store::{Created, Listed, Purpose, Store};
-use crate::engine::{Checkpoint, FileKind};
+use crate::engine::{Checkpoint, FileKind, HEADER_BYTES};
 
 /// How often a lease is looked at while a newcomer waits for it to change, within the time after which it is stale.
 const LOOKS: u32 = 5;
 /// No mark is larger.
 const MARK_BYTES: u64 = 128;
+/// Objects that may be marks are looked at so many at a time.
+const MARKS_AT_ONCE: usize = 64;
 
 /// Why a prefix was not taken.
 #[derive(Debug)]
@@ -225,13 +228,19 @@ pub(super) async fn walk_journal(
 ) -> Result<(Vec<u64>, bool), Error> {
     let file = |number| file_number(FileKind::Journal, incarnation, number);
     let listed = store.list(&keys.journal(incarnation), Some(&keys.file(file(from.saturating_sub(1))))).await?;
+    let in_turn = listed.into_iter().zip((from..=MOST_NUMBERS).map(file));
+    let in_turn = in_turn.take_while(|(object, file)| keys.parse(&object.path) == Some(Name::File(*file)));
+    // Empty chunks are as small as tombstones, and there may be many of them.
+    let mut looked = futures::stream::iter(in_turn)
+        .map(|(object, file)| async move { Ok::<_, Error>((file, object.bytes, is_tombstone(store, &object).await?)) })
+        .buffered(if is_planted("bucket-looks-one-by-one") { 1 } else { MARKS_AT_ONCE });
     let mut found = Vec::new();
-    for (object, file) in listed.iter().zip((from..=MOST_NUMBERS).map(file)) {
-        if keys.parse(&object.path) != Some(Name::File(file)) {
-            break;
-        }
-        if is_tombstone(store, object).await? && !is_planted("bucket-reads-behind-tombstone") {
+    while let Some((file, bytes, is_tombstone)) = looked.try_next().await? {
+        if is_tombstone && !is_planted("bucket-reads-behind-tombstone") {
             return Ok((found, true));
+        }
+        if bytes < HEADER_BYTES as u64 {
+            return Err(corrupt(format!("`{}` is damaged: it has {bytes} bytes only", keys.file(file))));
         }
         found.push(file);
     }

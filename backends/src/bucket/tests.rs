@@ -1,8 +1,9 @@
 //! The suites, over a store in memory.
 
-mod faulty;
 mod fencing;
+mod gather;
 mod pace;
+mod recovery;
 mod storm;
 mod subject;
 

@@ -72,7 +72,7 @@ impl Log {
                 found.push(batch);
             }
             if let Some((shares, extents)) = asked {
-                core.cold.done(&shares, &extents, from);
+                core.cold.done(stream.as_ref().and_then(Option::as_ref), &shares, &extents, from);
             }
             if is_full || bound >= until {
                 break;
@@ -92,7 +92,7 @@ impl Log {
     fn read_ahead(&self, core: &Core, stream: &mut Stream, extents: &[Extent]) {
         let limits = &core.cold.limits;
         let bytes = |extents: &[Extent]| extents.iter().map(|extent| extent.bytes as usize).sum::<usize>();
-        let active = core.cold.streams(|streams| streams.active());
+        let active = core.cold.streams(|streams| streams.active(stream));
         // What the others have read ahead must not go before they come to it.
         let window = limits.ahead.min(limits.budget / 2 / active);
         if window < limits.piece || is_planted("nothing-read-ahead") {

@@ -91,7 +91,7 @@ pub(crate) struct Saved {
 /// A change that is durable.
 #[derive(Clone, Debug)]
 pub(crate) enum Applied {
-    /// A batch, and where it lies.
+    /// A batch, or a run of them that makes one extent, and where it lies.
     Batch(Extent),
     Open(LeaderEpoch),
     Trim(Offset, TrimBase),

@@ -29,8 +29,8 @@ mod testing;
 pub(crate) use self::core::{Core, Limits};
 pub(crate) use checkpoint::{Checkpoint, FileEntry, FileKind};
 pub(crate) use chunk::{
-    Directory, Entry, HEADER_BYTES, Header, Items, Run, decode_chunk, decode_directory, encode, find_later, item_bytes,
-    item_head,
+    Directory, Entry, HEADER_BYTES, Header, Items, Run, decode_chunk, decode_directory, decode_front, encode,
+    find_later, item_bytes, item_head,
 };
 pub(crate) use cold::{ColdLimits, Piece, Stretch};
 pub(crate) use extent::Extent;

@@ -1,10 +1,12 @@
 //! A group as it will lie on the medium.
 
 use bytes::Bytes;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::Batch;
 
 use super::chunk::{Entry, Run, encode, item_bytes, item_head};
 use super::extent::Extent;
+use super::index::EXTENT_BYTES;
 use super::log::Applied;
 use super::queue::{Group, Op, Part};
 
@@ -64,6 +66,8 @@ impl Group {
 }
 
 /// The entries of one log, its batches gathered in runs; says how many bytes they take.
+///
+/// A run ends where the index would begin another extent, so that a directory alone says all that the index has to know.
 fn plan_part(part: &Part, entries: &mut Vec<Entry>) -> usize {
     let key = part.log.key;
     let mut data = 0;
@@ -73,6 +77,10 @@ fn plan_part(part: &Part, entries: &mut Vec<Entry>) -> usize {
             let bytes = item_bytes(batch);
             data += bytes;
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            let is_full = |run: &mut Run| {
+                run.bytes.saturating_add(bytes) > EXTENT_BYTES && !is_planted("runs-as-long-as-a-group")
+            };
+            entries.extend(run.take_if(is_full).map(Entry::Run));
             match &mut run {
                 Some(run) => {
                     run.next = batch.next_offset();

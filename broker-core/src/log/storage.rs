@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -27,6 +28,14 @@ pub struct OpenPartition {
 pub trait LogStorage: fmt::Debug + Send + Sync + 'static {
     /// What a resolved ticket of this storage has reached.
     fn durability(&self) -> Durability;
+
+    /// How long it is until what is appended by then is written, if the storage writes at set times and the next one is
+    /// known; zero while that is about to happen. Who has records to gather loses nothing by gathering until then.
+    /// `None`, as for most: what is appended is written as soon as can be, or nobody knows when. Cheap: asked for
+    /// each batch.
+    fn next_write_in(&self) -> Option<Duration> {
+        None
+    }
 
     /// Opens partitions for writing, creating those that do not exist (empty, from offset 0), and fences
     /// their older writers. One call for many: ten thousand partitions are not ten thousand fencing

@@ -117,6 +117,10 @@ impl Cluster for Embedded {
         self.broker()?.ready(bytes).await
     }
 
+    fn next_write_in(&self, _broker: BrokerId) -> Option<Duration> {
+        self.broker.next_write_in()
+    }
+
     fn produce(
         &self,
         _broker: BrokerId,

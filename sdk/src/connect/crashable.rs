@@ -1,27 +1,44 @@
 //! Storage that loses what it had not made durable: what `testing` runs its brokers on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ottla_backends::decorators::{Fault, Faults, FaultyMetadataLog, FaultySnapshots, FaultyStorage, Operation};
 use ottla_backends::memory::{Commit, Keep, MemoryBackend, MemoryOptions};
 use ottla_broker_core::env::{Env, Rng};
 use ottla_broker_core::log::{Backend, Durability, Error, ErrorKind};
+#[cfg(feature = "object-store")]
+use {
+    ottla_backends::bucket::testing::{self, FaultyBucket, Way},
+    ottla_backends::bucket::{BucketBackend, BucketOptions, OpenError},
+    std::sync::atomic::{AtomicU64, Ordering},
+};
 #[cfg(feature = "disk")]
 use {
     ottla_backends::disk::testing::{CrashDisk, Left},
     ottla_backends::disk::{DiskBackend, DiskOptions},
 };
 
+#[cfg(feature = "object-store")]
+pub use ottla_backends::bucket::testing::BucketTrouble;
+
 use crate::testing::{StorageFault, Survives};
 
+/// Where a bucket has the log.
+#[cfg(feature = "object-store")]
+const PREFIX: &str = "log";
+
 /// What brokers are to run on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Kind {
     /// Memory that says that it reaches this.
     Memory(Durability),
     /// The disk backend, over files that can crash.
     #[cfg(feature = "disk")]
     Disk(DiskOptions),
+    /// The bucket backend, over a bucket whose answers get lost.
+    #[cfg(feature = "object-store")]
+    Bucket(Box<BucketOptions>),
 }
 
 /// The medium, which outlives every broker on it.
@@ -36,6 +53,17 @@ enum Medium {
     Memory(MemoryBackend),
     #[cfg(feature = "disk")]
     Disk(Arc<CrashDisk>),
+    #[cfg(feature = "object-store")]
+    Bucket(Bucket),
+}
+
+#[cfg(feature = "object-store")]
+#[derive(Debug)]
+struct Bucket {
+    bucket: Arc<FaultyBucket>,
+    options: BucketOptions,
+    /// Processes that have opened it.
+    opened: AtomicU64,
 }
 
 /// The medium as one broker has it open.
@@ -50,6 +78,8 @@ enum Open {
     Memory(MemoryBackend),
     #[cfg(feature = "disk")]
     Disk(Arc<CrashDisk>, DiskBackend),
+    #[cfg(feature = "object-store")]
+    Bucket(Arc<Way>, BucketBackend),
 }
 
 /// Chance from an [`Env`].
@@ -63,7 +93,9 @@ impl Rng for Chance {
 }
 
 impl Crashable {
-    pub(crate) fn new(env: &Env, kind: Kind, capacity_bytes: Option<usize>) -> Self {
+    /// A write takes up to `commit_delay`, as far as the medium itself says when it is durable.
+    #[cfg_attr(not(feature = "object-store"), expect(unused_variables, reason = "only a bucket does"))]
+    pub(crate) fn new(env: &Env, kind: Kind, capacity_bytes: Option<usize>, commit_delay: Duration) -> Self {
         let medium = match kind {
             Kind::Memory(durability) => {
                 let commit = Commit::Manual;
@@ -75,27 +107,42 @@ impl Crashable {
                 let capacity = capacity_bytes.map(|bytes| bytes as u64);
                 Medium::Disk(Arc::new(CrashDisk::new(options, capacity, env)))
             }
+            #[cfg(feature = "object-store")]
+            Kind::Bucket(options) => {
+                // There, and back.
+                let bucket = FaultyBucket::new(env.clone(), commit_delay / 2);
+                Medium::Bucket(Bucket { bucket, options: *options, opened: AtomicU64::new(0) })
+            }
         };
         Self { medium, faults: Faults::new(env.clone()) }
     }
 
-    /// Opens it once more.
+    /// Opens it once more, for a process that lives in `env`. A bucket that somebody has is robbed if `takes_over`.
     ///
     /// # Errors
-    /// A disk that cannot be recovered.
-    pub(crate) async fn session(&self) -> Result<Session, Error> {
+    /// A disk that cannot be recovered; a bucket that does not answer, or is in use.
+    #[cfg_attr(not(feature = "object-store"), expect(unused_variables, reason = "only a bucket has an owner"))]
+    pub(crate) async fn session(&self, env: &Env, takes_over: bool) -> Result<Session, Error> {
         let open = match &self.medium {
             Medium::Memory(memory) => Open::Memory(memory.reopen()),
             #[cfg(feature = "disk")]
             Medium::Disk(disk) => Open::Disk(Arc::clone(disk), disk.open().await?),
+            #[cfg(feature = "object-store")]
+            Medium::Bucket(bucket) => bucket.open(env, takes_over).await?,
         };
         Ok(Session { open, faults: self.faults.clone() })
     }
 
     /// Whether all brokers on it are one machine, which crashes as a whole. Memory has each broker's pending writes
-    /// apart.
+    /// apart, and to a bucket each has a way of its own.
     pub(crate) const fn is_one_machine(&self) -> bool {
-        !matches!(self.medium, Medium::Memory(_))
+        match self.medium {
+            Medium::Memory(_) => false,
+            #[cfg(feature = "disk")]
+            Medium::Disk(_) => true,
+            #[cfg(feature = "object-store")]
+            Medium::Bucket(_) => false,
+        }
     }
 
     /// Waits for something to commit.
@@ -104,6 +151,9 @@ impl Crashable {
             Medium::Memory(memory) => memory.logs.appended().await,
             #[cfg(feature = "disk")]
             Medium::Disk(disk) => disk.submitted().await,
+            // It needs nobody.
+            #[cfg(feature = "object-store")]
+            Medium::Bucket(_) => std::future::pending().await,
         }
     }
 
@@ -117,7 +167,26 @@ impl Crashable {
             Medium::Disk(disk) => {
                 disk.drive();
             }
+            #[cfg(feature = "object-store")]
+            Medium::Bucket(_) => {}
         }
+    }
+
+    /// Keeps what is written from becoming durable, where nobody else says when it does.
+    #[cfg_attr(not(feature = "object-store"), expect(unused_variables, reason = "only a bucket is held here"))]
+    pub(crate) fn hold(&self, held: bool) {
+        #[cfg(feature = "object-store")]
+        if let Medium::Bucket(Bucket { bucket, .. }) = &self.medium {
+            bucket.hold(held);
+        }
+    }
+
+    /// No more trouble.
+    pub(crate) fn heal(&self) {
+        self.faults.heal();
+        self.hold(false);
+        #[cfg(feature = "object-store")]
+        self.requests_by_chance(0);
     }
 
     /// The next write to its files fails, if it has files.
@@ -134,7 +203,40 @@ impl Crashable {
             Medium::Memory(_) => 0,
             #[cfg(feature = "disk")]
             Medium::Disk(disk) => disk.recoveries(),
+            #[cfg(feature = "object-store")]
+            Medium::Bucket(_) => 0,
         }
+    }
+
+    /// Of a thousand requests to the bucket, if there is one, so many go wrong.
+    #[cfg(feature = "object-store")]
+    pub(crate) fn requests_by_chance(&self, in_thousand: u32) {
+        if let Medium::Bucket(Bucket { bucket, .. }) = &self.medium {
+            bucket.go_wrong(in_thousand);
+        }
+    }
+
+    /// What was met on the way to the bucket.
+    #[cfg(feature = "object-store")]
+    pub(crate) fn trouble(&self) -> BucketTrouble {
+        match &self.medium {
+            Medium::Bucket(Bucket { bucket, .. }) => bucket.trouble(),
+            _ => BucketTrouble::default(),
+        }
+    }
+
+    /// What is wrong with the objects in the bucket, after who comes next has cleaned up.
+    ///
+    /// # Errors
+    /// A bucket that cannot be opened, or looked at.
+    #[cfg(feature = "object-store")]
+    pub(crate) async fn audit(&self, env: &Env) -> Result<Vec<String>, Error> {
+        let Medium::Bucket(Bucket { bucket, .. }) = &self.medium else { return Ok(Vec::new()) };
+        let report = bucket.audit(PREFIX, env).await.map_err(refused)?;
+        let damage = report.damage.into_iter().map(|what| format!("damaged: {what}"));
+        let unreachable = report.unreachable.into_iter().map(|name| format!("`{name}` is of no use to anybody"));
+        let held = (!report.released).then(|| "the lease was not given back".to_owned());
+        Ok(damage.chain(unreachable).chain(held).collect())
     }
 
     pub(crate) fn by_chance(&self, fault: StorageFault, in_thousand: u32) {
@@ -161,6 +263,8 @@ impl Session {
             Open::Memory(memory) => memory.backend(),
             #[cfg(feature = "disk")]
             Open::Disk(_, disk) => disk.backend(),
+            #[cfg(feature = "object-store")]
+            Open::Bucket(_, bucket) => bucket.backend(),
         };
         Backend {
             logs: Arc::new(FaultyStorage::new(logs, self.faults.clone())),
@@ -187,7 +291,47 @@ impl Session {
                 Survives::All => Left::All,
                 Survives::Chance => Left::Any(env.random_u64()),
             }),
+            #[cfg(feature = "object-store")]
+            Open::Bucket(way, _) => way.kill(match survives {
+                Survives::Nothing => testing::Left::Nothing,
+                Survives::All => testing::Left::All,
+                Survives::Chance => testing::Left::Any,
+            }),
         }
+    }
+
+    /// Why it takes nothing more until it is opened anew.
+    pub(crate) fn poisoned(&self) -> Option<Error> {
+        match &self.open {
+            Open::Memory(_) => None,
+            #[cfg(feature = "disk")]
+            Open::Disk(_, disk) => disk.logs().poisoned(),
+            #[cfg(feature = "object-store")]
+            Open::Bucket(_, bucket) => bucket.logs().poisoned(),
+        }
+    }
+}
+
+#[cfg(feature = "object-store")]
+impl Bucket {
+    async fn open(&self, env: &Env, takes_over: bool) -> Result<Open, Error> {
+        let way = self.bucket.way();
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
+        let options = BucketOptions {
+            owner: format!("broker {number} of the test"),
+            take_over: takes_over || self.options.take_over,
+            ..self.options.clone()
+        };
+        let backend = BucketBackend::open(Arc::clone(&way) as _, PREFIX, options, env).await.map_err(refused)?;
+        Ok(Open::Bucket(way, backend))
+    }
+}
+
+#[cfg(feature = "object-store")]
+fn refused(error: OpenError) -> Error {
+    match error {
+        OpenError::Log { source, .. } => source,
+        in_use => Error::new(ErrorKind::Unavailable, in_use.to_string()),
     }
 }
 

@@ -65,7 +65,7 @@ impl ProducerBuilder {
     }
 
     /// How long a batch that is not full waits for more. Zero by default: a lone record goes at once, and
-    /// records gather while the batch before them is in flight.
+    /// records gather while the batch before them is in flight, unless its answer takes long (20 ms and more).
     pub const fn linger(mut self, linger: Duration) -> Self {
         self.config.linger = linger;
         self
@@ -79,14 +79,15 @@ impl ProducerBuilder {
     }
 
     /// The most that may wait for its acknowledgement, in bytes as
-    /// [`Record::reserved_bytes`](crate::Record::reserved_bytes) counts them: 32 MiB by default. Beyond it
+    /// [`Record::reserved_bytes`](crate::Record::reserved_bytes) counts them: 64 MiB by default. Beyond it
     /// [`Producer::enqueue`] waits.
     pub const fn max_unacked_bytes(mut self, bytes: usize) -> Self {
         self.config.max_unacked_bytes = bytes;
         self
     }
 
-    /// Batches of one partition that may be in flight at once, 1 to 5: 5 by default.
+    /// Batches of one partition that may be in flight at once, 1 to 5: 5 by default. Full ones go beside each
+    /// other; others only where an answer takes long, and while less than half of `max_unacked_bytes` waits.
     pub const fn max_in_flight(mut self, batches: usize) -> Self {
         self.config.max_in_flight = batches;
         self

@@ -21,6 +21,7 @@ use ottla_broker_core::{BrokerId, Offset, TopicPartition};
 use super::batch::{self, Content, Pending, Settlement};
 use super::completion::Receipt;
 use super::error::Error;
+use super::gather::{Gather, Outlook};
 use super::settings::Config;
 use super::verdict::{Verdict, judge};
 
@@ -58,6 +59,7 @@ pub(super) struct Partition {
     pub(super) timer: Option<Moment>,
     /// The size of the last batch that was sealed: the next one's first guess.
     pub(super) last_size: usize,
+    pub(super) gather: Gather,
 }
 
 /// What was taken to be sent.
@@ -103,6 +105,7 @@ impl Partition {
             listed: false,
             timer: None,
             last_size: 0,
+            gather: Gather::default(),
         }
     }
 
@@ -115,8 +118,13 @@ impl Partition {
         }
     }
 
-    /// Whether there is a batch that may go now.
-    pub(super) fn sendable(&self, now: Moment, config: &Config) -> bool {
+    /// Whether its next batch is one that is not full, and others are in flight: when it goes depends on the broker.
+    pub(super) fn gathers(&self) -> bool {
+        self.open.is_some() && self.queue.is_empty() && !self.in_flight.is_empty()
+    }
+
+    /// Whether there is a batch that may go now. `outlook` matters only if it [gathers](Self::gathers).
+    pub(super) fn sendable(&self, now: Moment, outlook: Outlook, config: &Config) -> bool {
         if self.leader.is_none()
             || self.in_flight.len() >= self.most_in_flight(config)
             || self.retry_at.is_some_and(|at| at > now)
@@ -138,8 +146,11 @@ impl Partition {
         match (self.queue.front(), &self.open) {
             // What was refused for coming too early waits for what must come first.
             (Some(front), _) => !front.behind || self.in_flight.iter().all(|sent| sent.order > front.order),
-            // A batch that is not full gathers while one is in flight.
-            (None, Some(open)) => self.in_flight.is_empty() && (open.forced || now >= open.created + config.linger),
+            // A batch that is not full gathers while one is in flight, if that is not for long.
+            (None, Some(open)) => {
+                (self.in_flight.is_empty() || self.gather.beside(outlook).is_some_and(|at| now >= at))
+                    && (open.forced || now >= open.created + config.linger)
+            }
             (None, None) => false,
         }
     }
@@ -179,6 +190,7 @@ impl Partition {
             batch.nth = self.numbered;
             self.numbered += 1;
         }
+        self.gather.sent(now);
         batch.sent = now;
         batch.attempts += 1;
         batch.behind = false;
@@ -216,7 +228,10 @@ impl Partition {
         let Some(place) = place else { return effects };
         let mut batch = self.in_flight.remove(place);
         let error = match result {
-            Ok(appended) => return self.written(batch, appended, effects),
+            Ok(appended) => {
+                self.gather.answered(now.since(batch.sent));
+                return self.written(batch, appended, effects);
+            }
             Err(error) => Arc::new(error),
         };
         let verdict = judge(&error);
@@ -420,20 +435,30 @@ impl Partition {
     }
 
     /// When the partition has to be looked at next, if nothing happens before.
-    pub(super) fn next_look(&self, now: Moment, config: &Config) -> Option<Moment> {
+    pub(super) fn next_look(&self, now: Moment, outlook: Outlook, config: &Config) -> Option<Moment> {
         let first = self.queue.front().or(self.open.as_ref());
         let deadline = first.map(|batch| batch.created + config.delivery_timeout);
         // A pause that is over has done its work: looking again would change nothing.
         let retry = first.and(self.retry_at).filter(|at| *at > now);
-        let linger = match (&self.open, self.queue.is_empty() && self.in_flight.is_empty()) {
-            (Some(open), true) if !open.forced && !config.linger.is_zero() => Some(open.created + config.linger),
+        let linger = match &self.open {
+            Some(open) if self.queue.is_empty() && !open.forced && !config.linger.is_zero() => {
+                Some(open.created + config.linger)
+            }
             _ => None,
+        };
+        // Without room for one more, an answer is what there is to wait for.
+        let open = if self.in_flight.is_empty() {
+            linger
+        } else if self.gathers() && self.in_flight.len() < self.most_in_flight(config) {
+            self.gather.beside(outlook).map(|at| linger.map_or(at, |linger| at.max(linger)))
+        } else {
+            None
         };
         let sent = self.in_flight.iter().map(|sent| {
             let silence = sent.sent + config.request_timeout + GRACE;
             if sent.expired { silence } else { silence.min(sent.created + config.delivery_timeout) }
         });
-        sent.chain(deadline).chain(retry).chain(linger.filter(|at| *at > now)).min()
+        sent.chain(deadline).chain(retry).chain(open.filter(|at| *at > now)).min()
     }
 
     /// Ends everything: the records' answers, in order.

@@ -87,6 +87,8 @@ impl Running {
                 () = self.shared.wake.notified(), if !pacing => {}
                 () = sleep => {
                     timer = None;
+                    // What waited for this moment is not to miss it.
+                    urgent = true;
                     self.shared.fire();
                     if env.now() >= metadata_due {
                         metadata_due = env.now() + MetadataCache::MAX_AGE;

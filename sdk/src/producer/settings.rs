@@ -170,7 +170,7 @@ impl Default for Config {
             idempotent: true,
             linger: Duration::ZERO,
             batch_bytes: Self::BATCH_BYTES,
-            max_unacked_bytes: 32 << 20,
+            max_unacked_bytes: 64 << 20,
             max_in_flight: Self::MAX_IN_FLIGHT,
             delivery_timeout: Duration::from_mins(2),
             request_timeout: Duration::from_secs(30),

@@ -31,7 +31,7 @@ const HEADER_BYTES: usize = 61;
 pub(super) struct Shared {
     pub(super) context: Context,
     pub(super) parts: Parts,
-    pub(super) budget: Budget,
+    pub(super) budget: Arc<Budget>,
     pub(super) reports: Arc<Reports>,
     pub(super) barrier: Arc<Barrier>,
     state: Mutex<State>,
@@ -79,14 +79,17 @@ impl Shared {
         identity: Option<ProducerIdentity>,
     ) -> Arc<Self> {
         let (reports, barrier) = (Arc::new(Reports::default()), Arc::new(Barrier::default()));
+        let budget = Arc::new(Budget::new(config.max_unacked_bytes));
         Arc::new_cyclic(|producer| Self {
-            budget: Budget::new(config.max_unacked_bytes),
+            budget: Arc::clone(&budget),
             parts: Parts {
                 env: context.env.clone(),
                 config,
                 partitioner,
                 reports: Arc::clone(&reports),
                 barrier: Arc::clone(&barrier),
+                budget,
+                cluster: Arc::clone(&context.cluster),
                 producer: producer.clone(),
             },
             context,

@@ -13,13 +13,16 @@ use rustc_hash::FxHashMap;
 
 use super::barrier::Barrier;
 use super::batch::{Content, Pending, Settlement};
+use super::budget::Budget;
 use super::completion::Completion;
 use super::error::Error;
+use super::gather::Outlook;
 use super::partition::{Effects, Partition, Taken};
 use super::reports::Reports;
 use super::settings::Config;
 use super::shared::Shared;
 use super::unacknowledged::Unacknowledged;
+use crate::cluster::Cluster;
 use crate::partitioner::{Choice, Partitioner};
 use crate::record::Record;
 
@@ -33,7 +36,22 @@ pub(super) struct Parts {
     pub(super) partitioner: Arc<dyn Partitioner>,
     pub(super) reports: Arc<Reports>,
     pub(super) barrier: Arc<Barrier>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) cluster: Arc<dyn Cluster>,
     pub(super) producer: Weak<Shared>,
+}
+
+impl Parts {
+    /// What a partition that gathers has to know of the broker's side. Others need not ask.
+    fn outlook(&self, partition: &Partition, now: Moment) -> Outlook {
+        match partition.leader.filter(|_| partition.gathers()) {
+            Some(leader) => Outlook {
+                next_write: self.cluster.next_write_in(leader).map(|remaining| now + remaining),
+                pressed: self.budget.free() < self.budget.limit() / 2,
+            },
+            None => Outlook::default(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -201,13 +219,14 @@ impl State {
     fn look_at(&mut self, index: Index, parts: &Parts) {
         let Some(partition) = self.partitions.get_mut(index) else { return };
         let now = parts.env.now();
+        let outlook = parts.outlook(partition, now);
         let mut news = false;
         if partition.can_renew() && !self.renewing.contains(&index) {
             self.renewing.push(index);
             news = true;
         }
         if !partition.listed
-            && partition.sendable(now, &parts.config)
+            && partition.sendable(now, outlook, &parts.config)
             && let Some(leader) = partition.leader
         {
             partition.listed = true;
@@ -222,7 +241,7 @@ impl State {
         {
             news = true;
         }
-        let next = partition.next_look(now, &parts.config);
+        let next = partition.next_look(now, outlook, &parts.config);
         if let Some(next) = next
             && partition.timer.is_none_or(|timer| next < timer)
         {
@@ -280,7 +299,8 @@ impl State {
         {
             let Some(partition) = self.partitions.get_mut(index) else { continue };
             partition.listed = false;
-            if partition.leader != Some(broker) || !partition.sendable(now, &parts.config) {
+            let outlook = parts.outlook(partition, now);
+            if partition.leader != Some(broker) || !partition.sendable(now, outlook, &parts.config) {
                 again.push(index);
                 continue;
             }

@@ -2,6 +2,7 @@
 
 mod fake;
 mod order;
+mod pace;
 mod room;
 mod surface;
 mod trouble;

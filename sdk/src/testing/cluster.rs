@@ -13,7 +13,7 @@ use ottla_broker_core::{BrokerId, InvalidTopicName, TopicName, TopicPartition};
 
 use super::clock::TestClock;
 use super::counts::FaultCounts;
-use super::faults::{Call, Fault, Faults, StorageFault, Survives};
+use super::faults::{Call, Faults, Survives};
 use super::running::Running;
 use super::world::World;
 use crate::client::{Builder as ClientBuilder, Client};
@@ -41,10 +41,12 @@ pub(super) struct Inner {
     pub(super) env: Env,
     clock: TestClock,
     config: BrokerConfig,
-    storage: Crashable,
+    pub(super) storage: Crashable,
     pub(super) faults: Faults,
     state: Mutex<State>,
     held: Arc<Watched<bool>>,
+    /// One broker starts at a time.
+    starting: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +74,7 @@ pub struct Builder {
     world: World,
     configs: BTreeMap<String, String>,
     commit_delay: Duration,
-    kind: Kind,
+    pub(super) kind: Kind,
     capacity_bytes: Option<usize>,
 }
 
@@ -91,7 +93,7 @@ impl Builder {
 
     /// What receipts say that a write has reached; [`Durability::Fsync`] by default, as a crash loses nothing that was
     /// acknowledged.
-    pub const fn durability(mut self, durability: Durability) -> Self {
+    pub fn durability(mut self, durability: Durability) -> Self {
         self.kind = Kind::Memory(durability);
         self
     }
@@ -100,13 +102,13 @@ impl Builder {
     /// [`crash`](TestCluster::crash) takes the replaced ones with it, and the next start recovers from what the files are
     /// left in; metadata and snapshots take as long to be durable as records do. Receipts say what `options` say.
     #[cfg(feature = "disk")]
-    pub const fn on_disk(mut self, options: DiskOptions) -> Self {
+    pub fn on_disk(mut self, options: DiskOptions) -> Self {
         self.kind = Kind::Disk(options);
         self
     }
 
     /// Bytes of batches that the storage holds (on a disk, of its files); more is an error as a full disk's. No bound by
-    /// default.
+    /// default, and none for a bucket.
     pub const fn capacity_bytes(mut self, bytes: usize) -> Self {
         self.capacity_bytes = Some(bytes);
         self
@@ -119,8 +121,10 @@ impl Builder {
     pub async fn start(self) -> Result<TestCluster, crate::Error> {
         let config = BrokerConfig::from_entries(&self.configs)
             .map_err(|error| crate::config::Error::Broker { message: error.to_string() })?;
+        #[cfg(feature = "object-store")]
+        super::bucket::check(&self.kind, self.capacity_bytes)?;
         let env = self.world.fork();
-        let storage = Crashable::new(&env, self.kind, self.capacity_bytes);
+        let storage = Crashable::new(&env, self.kind, self.capacity_bytes, self.commit_delay);
         let inner = Arc::new(Inner {
             clock: self.world.clock(),
             faults: Faults::new(env.clone()),
@@ -129,11 +133,12 @@ impl Builder {
             config,
             state: Mutex::default(),
             held: Arc::default(),
+            starting: tokio::sync::Mutex::default(),
             env: env.clone(),
         });
         env.spawn("testing-medium", commit(Arc::downgrade(&inner), env.clone(), self.commit_delay));
         let cluster = TestCluster { inner };
-        cluster.start_broker().await?;
+        cluster.start_broker(false).await?;
         cluster.inner.state().counts.restarts = 0;
         Ok(cluster)
     }
@@ -143,6 +148,7 @@ impl Drop for Inner {
     /// Lets its task see that it is gone.
     fn drop(&mut self) {
         self.held.set(false);
+        self.storage.hold(false);
     }
 }
 
@@ -275,11 +281,11 @@ impl TestCluster {
         &self.inner.clock
     }
 
-    async fn start_broker(&self) -> Result<Arc<Running>, crate::Error> {
+    async fn start_broker(&self, takes_over: bool) -> Result<Arc<Running>, crate::Error> {
         let inner = &self.inner;
         let process = inner.world.process();
         let env = inner.world.fork().with_clock(Arc::new(inner.clock.clone())).with_spawner(Arc::new(process.clone()));
-        let opened = inner.storage.session().await;
+        let opened = inner.storage.session(&env, takes_over).await;
         let session = opened.map_err(|source| crate::Error::cluster("open the storage of the test", source.into()))?;
         let broker = Broker::start(inner.config.clone(), session.backend(), env.clone())
             .await
@@ -291,42 +297,6 @@ impl TestCluster {
         state.counts.restarts += 1;
         state.current = Some(Arc::clone(&running));
         Ok(running)
-    }
-
-    /// Fails the next request of this kind that has no fault yet.
-    pub fn fail_next(&self, call: Call, code: ErrorCode) {
-        self.inner.faults.next(call, Fault::Fail(code));
-    }
-
-    /// The next write never arrives; its client hears `NETWORK_EXCEPTION`.
-    pub fn fail_next_produce(&self) {
-        self.fail_next(Call::Produce, ErrorCode::NetworkException);
-    }
-
-    /// Loses the answer of the next request of this kind that has no fault yet.
-    pub fn lose_next_answer(&self, call: Call) {
-        self.inner.faults.next(call, Fault::LoseAnswer);
-    }
-
-    /// The next write is done, and its client is not told.
-    pub fn lose_next_produce_answer(&self) {
-        self.lose_next_answer(Call::Produce);
-    }
-
-    /// Gives the next request of this kind any fault.
-    pub fn next(&self, call: Call, fault: Fault) {
-        self.inner.faults.next(call, fault);
-    }
-
-    /// From now on every answer of this kind comes so much later.
-    pub fn delay_answers(&self, call: Call, by: Duration) {
-        self.by_chance(call, 1000, Fault::Delay(by));
-    }
-
-    /// Gives every request of this kind that has no fault yet this one by a chance in 1,000. Replaces the chance of a
-    /// fault of the same sort; 0 ends it.
-    pub fn by_chance(&self, call: Call, in_thousand: u32, fault: Fault) {
-        self.inner.faults.by_chance(call, in_thousand, fault);
     }
 
     /// Moves a partition's leader to the other of two brokers, or back: requests to the former one fail with
@@ -348,11 +318,13 @@ impl TestCluster {
     /// [`release_commits`](Self::release_commits): what is written meanwhile a crash may lose.
     pub fn hold_commits(&self) {
         self.inner.held.set(true);
+        self.inner.storage.hold(true);
     }
 
     /// Ends [`hold_commits`](Self::hold_commits).
     pub fn release_commits(&self) {
         self.inner.held.set(false);
+        self.inner.storage.hold(false);
     }
 
     /// The broker dies, and with it every request under way; of what was not durable that stays which `survives`.
@@ -378,20 +350,46 @@ impl TestCluster {
     /// # Errors
     /// What the broker said: with faults of the storage it may not start.
     pub async fn restart(&self) -> Result<(), crate::Error> {
+        let _turn = self.inner.starting.lock().await;
         if self.broker().is_none() {
-            self.start_broker().await?;
+            self.start_broker(false).await?;
         }
         Ok(())
+    }
+
+    /// Why the storage of the broker that leads takes nothing more until it is opened anew, by a
+    /// [`restart`](Self::restart) after a [`crash`](Self::crash): a write to its disk failed, or its bucket did not answer
+    /// for too long or was taken over. `None` in memory.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<String> {
+        let running = self.inner.state().current.clone()?;
+        running.poisoned().map(|error| error.to_string())
+    }
+
+    /// What a supervisor does: if the storage of the broker that leads is [`poisoned`](Self::poisoned), the broker is
+    /// killed, and started again. Says whether it was.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart)'s: then none runs.
+    pub async fn restart_poisoned(&self) -> Result<bool, crate::Error> {
+        let _turn = self.inner.starting.lock().await;
+        if self.poisoned().is_none() {
+            return Ok(false);
+        }
+        self.crash(Survives::Chance);
+        self.start_broker(false).await?;
+        Ok(true)
     }
 
     /// Starts a second broker on the same storage, which takes over, while the first runs on and does not know:
     /// as after a pause that was too long. `in_thousand` of the requests still reach the first.
     ///
     /// # Errors
-    /// What the broker said; then the first goes on.
+    /// What the broker said; then the first goes on, unless its [bucket](Builder::on_bucket) was taken over before.
     pub async fn supersede(&self, in_thousand: u32) -> Result<(), crate::Error> {
+        let _turn = self.inner.starting.lock().await;
         let old = self.inner.state().current.clone();
-        let running = self.start_broker().await?;
+        let running = self.start_broker(true).await?;
         let mut state = self.inner.state();
         if let Some(old) = old.filter(|old| !Arc::ptr_eq(old, &running)) {
             state.counts.superseded += 1;
@@ -414,41 +412,11 @@ impl TestCluster {
         }
     }
 
-    /// Gives the next call of the storage that this fault concerns the fault.
-    pub fn next_storage_fault(&self, fault: StorageFault) {
-        self.inner.storage.next(fault);
-    }
-
-    /// Gives every call of the storage that this fault concerns the fault, by a chance in 1,000. One fault a call:
-    /// the last that was set.
-    pub fn storage_by_chance(&self, fault: StorageFault, in_thousand: u32) {
-        self.inner.storage.by_chance(fault, in_thousand);
-    }
-
-    /// A sync of the storage fails: nothing is written until [`heal`](Self::heal).
-    pub fn poison_storage(&self) {
-        self.inner.storage.faults.poison();
-    }
-
-    /// The next write to a file of the [disk](Builder::on_disk) fails half-way: from then on the directory takes
-    /// nothing, neither records nor metadata, until it is opened anew, by a [`restart`](Self::restart) after a
-    /// [`crash`](Self::crash). Without a disk nothing happens.
-    #[cfg(feature = "disk")]
-    pub fn fail_next_disk_write(&self) {
-        self.inner.storage.fail_next_write();
-    }
-
-    /// How often the storage failed in this way.
-    #[must_use]
-    pub fn storage_faults(&self, fault: StorageFault) -> u64 {
-        self.inner.storage.count(fault)
-    }
-
     /// No more trouble: faults, scripts, chances, wrong clocks, held commits and old brokers are gone. A broker that died
     /// stays dead, and leaders that moved stay where they are.
     pub fn heal(&self) {
         self.inner.faults.heal();
-        self.inner.storage.faults.heal();
+        self.inner.storage.heal();
         self.inner.clock.set_skew_ms(0);
         self.release_commits();
         self.kill_superseded(Survives::All);

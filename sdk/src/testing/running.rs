@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::env::{Env, Watched};
+use ottla_broker_core::log;
 
 use super::faults::Survives;
 use super::tasks::Process;
@@ -38,6 +39,11 @@ impl Running {
     pub(super) fn end(&self) {
         self.dead.set(true);
         self.process.kill();
+    }
+
+    /// Why its storage takes nothing more.
+    pub(super) fn poisoned(&self) -> Option<log::Error> {
+        self.session.poisoned()
     }
 
     /// Returns how many bytes that were not durable it took with it.

@@ -170,6 +170,10 @@ impl Cluster for TestCluster {
         }
     }
 
+    fn next_write_in(&self, _broker: BrokerId) -> Option<Duration> {
+        self.broker()?.next_write_in()
+    }
+
     fn produce(&self, broker: BrokerId, request: ProduceRequest) -> BoxFuture<'static, Result<ProduceResponse, Error>> {
         let refuse =
             |error| -> BoxFuture<'static, Result<ProduceResponse, Error>> { Box::pin(std::future::ready(Err(error))) };

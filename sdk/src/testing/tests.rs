@@ -1,3 +1,5 @@
+#[cfg(feature = "object-store")]
+mod bucket;
 #[cfg(feature = "disk")]
 mod disk;
 

@@ -46,6 +46,9 @@ const PLANTED: &[(&str, u64)] = &[
     ("rebuild-trusts-bytes", 2_500),
     ("disk-ack-before-sync", 50),
     ("disk-checkpoint-before-names-synced", 200),
+    ("bucket-acks-out-of-order", 200),
+    ("bucket-journal-not-ended", 400),
+    ("bucket-fenced-put-acknowledged", 400),
 ];
 
 struct Options {

@@ -57,7 +57,7 @@ pub(super) struct Consumed {
     handed: BTreeSet<(usize, i64)>,
     handled: BTreeSet<(usize, i64)>,
     skipped: Vec<(usize, Range<i64>)>,
-    /// The last commit that was acknowledged.
+    /// The last commit that was acknowledged, or was found to be there though its answer was lost.
     committed: BTreeMap<usize, i64>,
     /// The member that has each static name.
     statics: BTreeMap<String, String>,
@@ -112,7 +112,12 @@ impl Consumed {
         }
     }
 
+    /// It asked where to begin. Who finds all committed has nothing more to commit.
     pub(super) fn fetched(&mut self, consumer: u32, at: usize, committed: Option<i64>) {
+        if let Some(offset) = committed {
+            let known = self.committed.entry(at).or_default();
+            *known = (*known).max(offset);
+        }
         if let Some(known) = self.consumers.get_mut(&consumer) {
             known.fetched.insert(at, committed.unwrap_or(0));
         }

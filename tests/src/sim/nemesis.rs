@@ -5,7 +5,9 @@ use std::time::Duration;
 use ottla::testing::{Call, Fault, StorageFault, Survives};
 use ottla::{ErrorCode, Offset};
 
+use super::bucket;
 use super::chance::Chance;
+use super::plan::Plan;
 use super::run::Shared;
 
 /// What it can do.
@@ -43,6 +45,11 @@ pub(super) enum Deed {
     Trim,
 }
 
+/// Whether what a seed reads may be damaged: bits flip in it.
+pub(super) fn flips_bits(plan: &Plan) -> bool {
+    plan.deeds.iter().any(|deed| matches!(DEEDS[*deed], Deed::Storage(StorageFault::FlipBit)))
+}
+
 /// The calls of which the answer may be lost, late, or the request.
 const CALLS: [Call; 13] = Call::ALL;
 
@@ -65,6 +72,7 @@ pub(super) async fn run(shared: &Shared, chance: &Chance) {
     let until = env.now() + shared.plan.trouble;
     while env.now() < until {
         env.sleep(chance.ms(50, shared.plan.peace_ms)).await;
+        bucket::stir(shared).await;
         let deed = DEEDS[*chance.pick(&shared.plan.deeds)];
         shared.history.event(format_args!("nemesis: {deed:?}"));
         act(shared, deed, chance).await;

@@ -1,9 +1,10 @@
 //! Readers that follow from the start, and say of every record where it was.
 
-use ottla::At;
 use ottla::reader::OutOfRange;
+use ottla::{At, ErrorCode};
 
 use super::chance::Chance;
+use super::nemesis;
 use super::producers::value_of;
 use super::run::Shared;
 
@@ -23,11 +24,10 @@ async fn read(shared: &Shared, number: u32, chance: &Chance) {
     let Ok(client) = shared.cluster.client().await else { return };
     let topics: Vec<_> = shared.partitions.iter().map(|(topic, _)| *topic).collect();
     let built = client.reader().topics(topics).start(At::Earliest).if_out_of_range(OutOfRange::Earliest);
-    let built = built
-        .max_buffered_bytes(usize::try_from(*chance.pick(&[500, 5_000, 1_000_000])).unwrap())
-        .max_wait(chance.ms(10, 1_000))
-        .build()
-        .await;
+    let buffered = usize::try_from(*chance.pick(&[500, 5_000, 1_000_000])).unwrap();
+    // From a bucket it pays a request for each time that this is full, and there is an end to its time.
+    let buffered = if shared.bucket.is_some() { buffered.max(100_000) } else { buffered };
+    let built = built.max_buffered_bytes(buffered).max_wait(chance.ms(10, 1_000)).build().await;
     let mut reader = match built {
         Ok(reader) => reader,
         Err(error) => return shared.history.event(format_args!("no reader {number}: {error}")),
@@ -47,6 +47,9 @@ async fn read(shared: &Shared, number: u32, chance: &Chance) {
                 shared.history.event(format_args!("reader {number}: {error}"));
                 if matches!(error, ottla::reader::Error::Corrupt { .. }) {
                     shared.history.count("corruption told");
+                }
+                if error.kafka_code() == Some(ErrorCode::CorruptMessage) && !nemesis::flips_bits(&shared.plan) {
+                    shared.history.violation(format!("invariant 9: told of damage where there is none: {error}"));
                 }
                 if error.is_fatal() {
                     return shared.history.violation(format!("reader {number} cannot go on: {error}"));

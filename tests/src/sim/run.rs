@@ -8,6 +8,7 @@ use ottla::testing::{Call, StorageFault, TestCluster, World};
 use ottla::{At, Client, Env, ErrorCode, NewTopic};
 use ottla_broker_core::env::Watched;
 
+use super::bucket::{self, BucketPlan};
 use super::cast::{Cast, GROWING, stream};
 use super::chance::Chance;
 use super::history::History;
@@ -51,6 +52,8 @@ pub(super) struct Shared {
     pub(super) cluster: TestCluster,
     pub(super) history: History,
     pub(super) plan: Arc<Plan>,
+    /// What it runs on, if that is a bucket.
+    pub(super) bucket: Option<Arc<BucketPlan>>,
     /// Topic and number; the place in this list is the partition's name in the history.
     pub(super) partitions: Arc<Vec<(&'static str, i32)>>,
     pub(super) cast: Arc<Cast>,
@@ -163,7 +166,7 @@ pub fn run_seed(seed: u64, tell: bool) -> Outcome {
         if !cast.groups.is_empty() {
             history.event(format_args!("{cast:?}"));
         }
-        if env.timeout(LIMIT, simulate(&world, &chance, (plan, cast), partitions, &history)).await.is_err() {
+        if env.timeout(LIMIT, Box::pin(simulate(&world, &chance, (plan, cast), partitions, &history))).await.is_err() {
             history.violation(format!("the run hangs; tasks: {:?}", world.tasks().live()));
         }
         for panic in panics::take() {
@@ -188,6 +191,11 @@ async fn simulate(
         history.event(format_args!("{options:?}"));
         builder = builder.on_disk(options);
     }
+    let bucket = bucket::draw(world);
+    if let Some(plan) = &bucket {
+        history.event(format_args!("{plan}"));
+        builder = builder.on_bucket(plan.options());
+    }
     let cluster = builder
         .commit_delay(plan.commit_delay)
         .broker_config("offsets.topic.num.partitions", 2)
@@ -206,6 +214,7 @@ async fn simulate(
     }
     let shared = Shared {
         cast: Arc::new(cast),
+        bucket: bucket.map(Arc::new),
         open: Arc::new(Watched::new(open)),
         hurry: Arc::default(),
         cluster,
@@ -227,6 +236,7 @@ async fn simulate(
         history.violation(format!("the broker did not close: {error}"));
     }
     client.close(Duration::from_secs(5)).await.unwrap();
+    bucket::audit(&shared, world).await;
     let left = Arc::new(world.clone());
     drop((shared, client));
     leaks(&left, history).await;
@@ -267,6 +277,9 @@ fn begin(shared: &Shared, world: &World) {
             let chance = stream(world, u64::from(number));
             env.spawn("sim-consumer", consumers::run(shared.clone(), group, slot, number, chance));
         }
+    }
+    if shared.bucket.is_some() {
+        env.spawn("sim-supervisor", bucket::supervise(shared.clone(), stream(world, 3_001)));
     }
     if let Some(growing) = shared.cast.growing {
         env.spawn("sim-growth", growth::run(shared.clone(), stream(world, 1_000), growing));
@@ -405,6 +418,9 @@ fn tally(shared: &Shared, epochs: u64) {
         ("metadata answer lost", cluster.storage_faults(StorageFault::LoseMetadataAnswer)),
         ("snapshot failed", cluster.storage_faults(StorageFault::FailSnapshot)),
     ] {
+        history.add(name, count);
+    }
+    for (name, count) in bucket::tally(shared) {
         history.add(name, count);
     }
 }

@@ -18,6 +18,17 @@ pub const REQUIRED: &[&str] = &[
     "in doubt",
     "lost in a crash",
     "recovered from a crash state",
+    "bucket taken over",
+    "bucket write in doubt",
+    "bucket write refused",
+    "bucket conflict",
+    "bucket name was taken",
+    "bucket writer fenced",
+    "bucket write of the dead",
+    "bucket silent",
+    "bucket opened anew",
+    "bucket segment",
+    "bucket object deleted",
     "request failed",
     "answer lost",
     "answer late",
@@ -87,6 +98,8 @@ pub const REQUIRED: &[&str] = &[
 
 /// Of so many crashes one, at least, has to leave a disk half-done: on it the seeds with a disk depend.
 const CRASHES_FOR_A_RECOVERY: u64 = 20;
+/// The same for a bucket that is taken over: on it the seeds with a bucket depend.
+const CRASHES_FOR_A_TAKEOVER: u64 = 20;
 
 impl Stats {
     pub(super) fn add(&mut self, name: &'static str, count: u64) {
@@ -117,6 +130,9 @@ impl Stats {
     fn least(&self, name: &str) -> u64 {
         match name {
             "recovered from a crash state" => (self.get("crash") / CRASHES_FOR_A_RECOVERY).max(1),
+            "bucket taken over" => (self.get("crash") / CRASHES_FOR_A_TAKEOVER).max(1),
+            // One in doubt in each that was taken over, on average.
+            "bucket write in doubt" => self.get("bucket taken over").max(1),
             _ => 1,
         }
     }

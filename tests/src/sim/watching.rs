@@ -215,6 +215,10 @@ impl Cluster for Watching {
         self.inner.ready(broker, bytes).await
     }
 
+    fn next_write_in(&self, broker: BrokerId) -> Option<Duration> {
+        self.inner.next_write_in(broker)
+    }
+
     fn produce(&self, broker: BrokerId, request: ProduceRequest) -> BoxFuture<'static, Result<ProduceResponse, Error>> {
         self.inner.produce(broker, request)
     }

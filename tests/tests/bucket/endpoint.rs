@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! OTTLA_S3_ENDPOINT=http://127.0.0.1:5000 OTTLA_S3_BUCKET=logs AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… \
-//!     cargo test -p ottla-tests --test suites -- sdk::s3:: bucket::conformance::sound
+//!     cargo test -p ottla-tests --test suites -- sdk::s3:: bucket::conformance::sound bucket::rivals
 //! ```
 //!
 //! The bucket has to exist. Each test writes under a random prefix below `ottla-suite/`, and leaves it there.
@@ -22,6 +22,7 @@ use super::trouble::Trouble;
 /// A prefix that nobody else has.
 pub(crate) struct Endpoint {
     server: Option<S3Server>,
+    request_timeout: Duration,
     url: String,
     bucket: String,
     prefix: String,
@@ -42,6 +43,7 @@ impl Endpoint {
         Self {
             url: server.url(),
             server: Some(server),
+            request_timeout: trouble.request_timeout(),
             bucket: "logs".to_owned(),
             prefix: "suite".to_owned(),
             region: "local".to_owned(),
@@ -56,6 +58,7 @@ impl Endpoint {
         let needed = |name: &str| variable(name).unwrap_or_else(|| panic!("OTTLA_S3_ENDPOINT is set: set {name}, too"));
         Self {
             server: None,
+            request_timeout: BucketOptions::default().request_timeout,
             url,
             bucket: needed("OTTLA_S3_BUCKET"),
             prefix: format!("ottla-suite/{:016x}", Env::system().random_u64()),
@@ -81,9 +84,8 @@ impl Endpoint {
 
     /// A log that is kept by the suites' rules, not by the cost of requests: many of them a second, and soon made again.
     pub(crate) fn log_options(&self) -> BucketOptions {
-        let standard = BucketOptions::default();
-        let request_timeout = if self.server.is_some() { Duration::from_millis(500) } else { standard.request_timeout };
-        BucketOptions { puts_per_second: 500, request_timeout, ..standard }
+        let request_timeout = self.request_timeout;
+        BucketOptions { puts_per_second: 500, request_timeout, ..BucketOptions::default() }
     }
 
     /// How a client is told of it.

@@ -41,6 +41,16 @@ impl Trouble {
         }
     }
 
+    /// How long a request may take. One that is never answered costs as much of real time, and under
+    /// [`Fault::Unanswered`] alone that is one in twenty: 500 ms each made minutes of a suite that has nothing else to
+    /// wait for. A sound request on loopback takes a few milliseconds; where a busy machine needs longer it is made again.
+    pub(crate) const fn request_timeout(self) -> Duration {
+        match self {
+            Self::One(Fault::Unanswered) => Duration::from_millis(100),
+            _ => Duration::from_millis(500),
+        }
+    }
+
     pub(crate) fn put_into(self, faults: &Faults) {
         match self {
             Self::None => {}
@@ -66,4 +76,14 @@ impl Trouble {
             Self::All => Fault::ALL.into_iter().map(|fault| requests.faults(fault)).sum(),
         }
     }
+}
+
+/// The long form goes through the kinds by name: one that is new is not to be missing there.
+#[test]
+fn the_soak_runs_the_sdk_under_every_kind() {
+    let soak = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/soak")).unwrap();
+    let kinds = soak.lines().find_map(|line| line.strip_prefix("for trouble in ")?.strip_suffix("; do")).unwrap();
+    let named: std::collections::BTreeSet<_> = kinds.split(' ').map(str::to_owned).collect();
+    let all = Fault::ALL.iter().map(|fault| format!("{fault:?}")).chain(["SlowTail".to_owned()]);
+    assert_eq!(named, all.collect());
 }

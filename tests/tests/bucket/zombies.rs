@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use object_store::ObjectStore;
 use ottla::Env;
 use ottla_backends::bucket::{BucketBackend, BucketOptions};
 use ottla_broker_core::log::{Error, ErrorKind, LogStorage, OpenPartition, PartitionLog, Ticket};
@@ -23,7 +24,7 @@ const IN_FLIGHT: usize = 4;
 const LOAD: usize = 20;
 
 /// Where a value lies: partition and offset.
-type Places = BTreeMap<i64, (i32, Offset)>;
+pub(super) type Places = BTreeMap<i64, (i32, Offset)>;
 
 fn id(partition: i32) -> PartitionId {
     PartitionId { topic: TopicId(Uuid::from_u128(6)), partition }
@@ -31,34 +32,45 @@ fn id(partition: i32) -> PartitionId {
 
 /// What was asked for, and what came of it.
 #[derive(Default)]
-struct Truth {
+pub(super) struct Truth {
     submitted: i64,
     acknowledged: Places,
 }
 
 /// A process, with the access key by which it is held.
-struct Writer {
+pub(super) struct Writer {
     key: &'static str,
-    backend: BucketBackend,
+    pub(super) backend: BucketBackend,
     logs: Vec<Arc<dyn PartitionLog>>,
 }
 
 /// Writes that were not answered yet.
-type Load = Vec<(i64, (i32, Offset), Ticket)>;
+pub(super) type Load = Vec<(i64, (i32, Offset), Ticket)>;
 
 impl Writer {
     /// Opens the prefix, which takes it from whoever has it.
     async fn open(place: &Endpoint, key: &'static str, epoch: i32) -> Self {
+        let options = BucketOptions { request_timeout: Duration::from_millis(300), ..place.log_options() };
+        Self::over(place.store(key), place, options, key, epoch).await
+    }
+
+    /// The same over this store and, but for what a writer needs, with these options.
+    pub(super) async fn over(
+        store: Arc<dyn ObjectStore>,
+        place: &Endpoint,
+        options: BucketOptions,
+        key: &'static str,
+        epoch: i32,
+    ) -> Self {
         let options = BucketOptions {
             owner: key.to_owned(),
             take_over: true,
             // Each batch is a PUT of its own.
             group_bytes: 1,
             in_flight: IN_FLIGHT,
-            request_timeout: Duration::from_millis(300),
-            ..place.log_options()
+            ..options
         };
-        let backend = BucketBackend::open(place.store(key), place.prefix(), options, &Env::system()).await.unwrap();
+        let backend = BucketBackend::open(store, place.prefix(), options, &Env::system()).await.unwrap();
         let wanted = (0..PARTITIONS).map(|partition| OpenPartition { id: id(partition), epoch: LeaderEpoch(epoch) });
         let opened = backend.logs().open_many(&wanted.collect::<Vec<_>>()).await;
         let logs = opened.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
@@ -66,7 +78,7 @@ impl Writer {
     }
 
     /// Asks for the load; the first that is refused ends it.
-    fn append(&self, truth: &mut Truth) -> (Load, Option<Error>) {
+    pub(super) fn append(&self, truth: &mut Truth) -> (Load, Option<Error>) {
         let mut load = Load::new();
         for partition in (0..PARTITIONS).cycle().take(LOAD) {
             let log = &self.logs[partition as usize];
@@ -84,7 +96,7 @@ impl Writer {
     }
 
     /// A load that goes well.
-    async fn write(&self, truth: &mut Truth) {
+    pub(super) async fn write(&self, truth: &mut Truth) {
         let (load, refused) = self.append(truth);
         assert!(refused.is_none(), "{refused:?}");
         for (value, place, ticket) in load {
@@ -127,13 +139,13 @@ impl Writer {
         late
     }
 
-    fn is_told(&self, error: &Error) {
+    pub(super) fn is_told(&self, error: &Error) {
         assert_eq!(error.kind(), ErrorKind::Fenced, "{}: {error}", self.key);
         assert!(error.to_string().contains("taken over"), "{}: {error}", self.key);
     }
 
     /// All there is; nothing of it twice.
-    async fn read(&self) -> Places {
+    pub(super) async fn read(&self) -> Places {
         let mut found = Places::new();
         for (partition, log) in (0..).zip(&self.logs) {
             let bounds = log.bounds();
@@ -151,7 +163,7 @@ impl Writer {
 }
 
 /// The state of the log that a process which takes over finds must have all that anybody acknowledged.
-fn assert_has(found: &Places, truth: &Truth) {
+pub(super) fn assert_has(found: &Places, truth: &Truth) {
     for (value, place) in &truth.acknowledged {
         assert_eq!(found.get(value), Some(place), "acknowledged, and lost or moved: {value}");
     }

@@ -9,7 +9,7 @@ mod rebalancing;
 
 use std::sync::{Arc, Mutex};
 
-use assignments::{Bell, balanced, say_assigned};
+use assignments::{Bell, balanced, say_assigned, until_heard};
 use async_trait::async_trait;
 pub(super) use crowd::*;
 pub(super) use delivery::*;

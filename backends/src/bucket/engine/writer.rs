@@ -61,7 +61,7 @@ impl Engine {
                         match pace.partial(now) {
                             Decision::At(then) => wake = Some(then),
                             _ => {
-                                pace.went(now);
+                                self.next.set(pace.went(now));
                                 self.launch(&mut flights, None, true);
                             }
                         }
@@ -71,7 +71,7 @@ impl Engine {
                 }
                 let Some(Work::Group(group)) = self.core.queue.try_take() else { break };
                 if waiting == Waiting::Gathering {
-                    pace.went(now);
+                    self.next.set(pace.went(now));
                 }
                 self.launch(&mut flights, Some(group), waiting == Waiting::Gathering);
             }
@@ -132,7 +132,12 @@ impl Engine {
         }
         flights.sent.push_back(Sent { group, applied, number, file, bytes });
         let engine = Arc::clone(self);
-        flights.answers.push_back(Box::pin(async move { engine.put(file, pieces).await }));
+        let answer: Answer = Box::pin(async move { engine.put(file, pieces).await });
+        if is_planted("bucket-acks-out-of-order") {
+            flights.answers.push_front(answer);
+        } else {
+            flights.answers.push_back(answer);
+        }
     }
 
     async fn put(&self, file: u64, pieces: Vec<Bytes>) -> Result<(), Error> {

@@ -207,7 +207,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`.
     pub(super) async fn get(&self, purpose: Purpose, path: &Path) -> Result<Option<Bytes>, Error> {
-        self.read(purpose, path, None).await
+        Ok(self.read(purpose, path, None).await?.map(|(bytes, _)| bytes))
     }
 
     /// Some of an object's bytes, fewer where it ends before; `None` if there is no such object, or it ends before the
@@ -221,19 +221,42 @@ impl Store {
         path: &Path,
         range: std::ops::Range<u64>,
     ) -> Result<Option<Bytes>, Error> {
-        self.read(purpose, path, Some(GetRange::Bounded(range))).await
+        Ok(self.read(purpose, path, Some(GetRange::Bounded(range))).await?.map(|(bytes, _)| bytes))
     }
 
-    async fn read(&self, purpose: Purpose, path: &Path, range: Option<GetRange>) -> Result<Option<Bytes>, Error> {
+    /// How an object begins, and how many bytes it has in all; `None` if there is none, or it is empty.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(super) async fn get_front(
+        &self,
+        purpose: Purpose,
+        path: &Path,
+        bytes: u64,
+    ) -> Result<Option<(Bytes, u64)>, Error> {
+        self.read(purpose, path, Some(GetRange::Bounded(0..bytes))).await
+    }
+
+    /// What was asked for, and the size of the whole object.
+    async fn read(
+        &self,
+        purpose: Purpose,
+        path: &Path,
+        range: Option<GetRange>,
+    ) -> Result<Option<(Bytes, u64)>, Error> {
         let mut attempts = self.attempts(purpose, format!("GET of {path}"));
         loop {
             self.counts.request(purpose, 0);
             let options = GetOptions { range: range.clone(), ..GetOptions::default() };
-            let request = async { self.inner.get_opts(path, options).await?.bytes().await };
+            let request = async {
+                let answer = self.inner.get_opts(path, options).await?;
+                let size = answer.meta.size;
+                Ok((answer.bytes().await?, size))
+            };
             match self.attempt(request).await {
-                Ok(bytes) => {
+                Ok((bytes, size)) => {
                     self.counts.received(purpose, bytes.len() as u64);
-                    return Ok(Some(bytes));
+                    return Ok(Some((bytes, size)));
                 }
                 Err(Failure::NotFound(_)) => return Ok(None),
                 Err(Failure::Transient(error)) => attempts.again(&*error).await?,

@@ -4,28 +4,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use object_store::memory::InMemory;
 use ottla_broker_core::env::{Env, Rng, SplitMix64};
 use ottla_broker_core::log::{ErrorKind, LogStorage, OpenPartition, PartitionLog, Ticket, TrimBase};
 use ottla_broker_core::record::{Builder, BuilderOptions, Flags};
 use ottla_broker_core::{LeaderEpoch, Offset, PartitionId, TopicId};
 use uuid::Uuid;
 
-use super::faulty::{Counts, Faulty};
+use crate::bucket::testing::{FaultyBucket, Left, Way};
 use crate::bucket::{BucketBackend, BucketOptions, BucketStats, OpenError, check};
 
 const PARTITIONS: i32 = 5;
 const STEPS: usize = 80;
 /// Enough for 1,000 writes of which nobody knew whether they had taken effect.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 450;
 
 /// One process.
 struct Owner {
     backend: BucketBackend,
-    door: Arc<Faulty>,
+    way: Arc<Way>,
     logs: Vec<Arc<dyn PartitionLog>>,
 }
 
@@ -42,11 +40,9 @@ struct Truth {
 }
 
 struct World {
-    bucket: Arc<InMemory>,
+    bucket: Arc<FaultyBucket>,
     env: Env,
     chance: SplitMix64,
-    rate: Arc<AtomicU64>,
-    counts: Arc<Counts>,
     owners: Vec<Owner>,
     epoch: i32,
     truth: Truth,
@@ -65,6 +61,7 @@ struct Reached {
     checkpoints: u64,
     deletes: u64,
     read_back: u64,
+    from_the_dead: u64,
 }
 
 fn options() -> BucketOptions {
@@ -83,12 +80,13 @@ fn options() -> BucketOptions {
 
 impl World {
     fn new(seed: u64) -> Self {
+        let env = Env::seeded(seed);
+        let bucket = FaultyBucket::new(env.clone(), Duration::from_millis(30));
+        bucket.go_wrong(50);
         Self {
-            bucket: Arc::new(InMemory::new()),
-            env: Env::seeded(seed),
+            bucket,
+            env,
             chance: SplitMix64::new(seed),
-            rate: Arc::new(AtomicU64::new(50)),
-            counts: Arc::default(),
             owners: Vec::new(),
             epoch: 0,
             truth: Truth::default(),
@@ -104,17 +102,15 @@ impl World {
     /// One more process, which takes the prefix.
     async fn open(&mut self) {
         for _ in 0..100 {
-            let (rate, counts) = (Arc::clone(&self.rate), Arc::clone(&self.counts));
-            let seed = self.chance.next_u64();
-            let door = Faulty::new(Arc::clone(&self.bucket), self.env.clone(), seed, rate, counts);
-            let opened = BucketBackend::open(Arc::clone(&door) as _, "storm", options(), &self.env).await;
+            let way = self.bucket.way();
+            let opened = BucketBackend::open(Arc::clone(&way) as _, "storm", options(), &self.env).await;
             let backend = match opened {
                 Ok(backend) => backend,
                 Err(OpenError::InUse { .. }) => panic!("nobody else opens"),
                 Err(OpenError::Log { source, .. }) => {
                     // Robbed while it opened, or given up after too many faults; damage is another matter.
                     assert_ne!(source.kind(), ErrorKind::Corrupt, "{source}");
-                    door.kill();
+                    way.kill(Left::Any);
                     continue;
                 }
             };
@@ -126,11 +122,11 @@ impl World {
             match logs {
                 Ok(logs) => {
                     self.reached.takeovers += 1;
-                    return self.owners.push(Owner { backend, door, logs });
+                    return self.owners.push(Owner { backend, way, logs });
                 }
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
-                    door.kill();
+                    way.kill(Left::Any);
                 }
             }
         }
@@ -198,8 +194,8 @@ impl World {
             80..85 => self.trim(some).await,
             85..89 => self.open().await,
             89..93 => {
-                self.owners[newest].door.kill();
                 self.owners[newest].backend.logs().kill();
+                self.owners[newest].way.kill(Left::Any);
                 self.open().await;
             }
             93..96 => {
@@ -214,7 +210,7 @@ impl World {
 
     /// Nothing goes wrong any more: all that was promised must be there.
     async fn heal(&mut self) {
-        self.rate.store(0, Ordering::SeqCst);
+        self.bucket.go_wrong(0);
         // One last word of each: those who were robbed must not get it in.
         for owner in 0..self.owners.len() {
             self.append(owner);
@@ -223,8 +219,8 @@ impl World {
         self.look();
         for owner in std::mem::take(&mut self.owners) {
             self.count(owner.backend.logs().stats());
-            owner.door.kill();
             owner.backend.logs().kill();
+            owner.way.kill(Left::Any);
         }
         self.env.sleep(Duration::from_secs(60)).await;
         self.look();
@@ -259,10 +255,11 @@ impl World {
         self.env.sleep(Duration::from_secs(30)).await;
         owner.backend.logs().close().await.unwrap();
         self.count(owner.backend.logs().stats());
-        let report = check(Arc::clone(&self.bucket) as _, "storm", &self.env).await.unwrap();
+        let report = check(self.bucket.objects(), "storm", &self.env).await.unwrap();
         assert!(report.is_sound() && report.unreachable.is_empty() && report.released, "{report}");
         self.reached.acknowledged = self.truth.acknowledged.len() as u64;
-        self.reached.ambiguous = self.counts.ambiguous();
+        self.reached.from_the_dead = self.bucket.trouble().from_the_dead;
+        self.reached.ambiguous = self.bucket.trouble().ambiguous();
     }
 }
 
@@ -301,9 +298,20 @@ fn nothing_acknowledged_is_lost_or_doubled() {
         total.checkpoints += reached.checkpoints;
         total.deletes += reached.deletes;
         total.read_back += reached.read_back;
+        total.from_the_dead += reached.from_the_dead;
     }
     println!("{count} seeds: {total:?}");
-    let Reached { acknowledged, fenced, takeovers, ambiguous, compactions, checkpoints, deletes, read_back } = total;
+    let Reached {
+        acknowledged,
+        fenced,
+        takeovers,
+        ambiguous,
+        compactions,
+        checkpoints,
+        deletes,
+        read_back,
+        from_the_dead,
+    } = total;
     for (what, seen) in [
         ("acknowledged writes", acknowledged),
         ("fenced writes", fenced),
@@ -313,6 +321,7 @@ fn nothing_acknowledged_is_lost_or_doubled() {
         ("checkpoints", checkpoints),
         ("deletes", deletes),
         ("writes read back", read_back),
+        ("writes of the dead", from_the_dead),
     ] {
         assert!(seen > 100 || count < SEEDS, "a run without {what} shows nothing");
     }

@@ -1,6 +1,7 @@
 //! A storage whose calls are counted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ottla_broker_core::PartitionId;
@@ -30,6 +31,10 @@ impl CountedStorage {
 impl LogStorage for CountedStorage {
     fn durability(&self) -> Durability {
         self.inner.durability()
+    }
+
+    fn next_write_in(&self) -> Option<Duration> {
+        self.inner.next_write_in()
     }
 
     async fn open_many(&self, partitions: &[OpenPartition]) -> Vec<Result<Arc<dyn PartitionLog>, Error>> {

@@ -1,6 +1,7 @@
 //! A storage that takes its time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ottla_broker_core::PartitionId;
@@ -81,6 +82,10 @@ impl DelayedStorage {
 impl LogStorage for DelayedStorage {
     fn durability(&self) -> Durability {
         self.inner.durability()
+    }
+
+    fn next_write_in(&self) -> Option<Duration> {
+        self.inner.next_write_in()
     }
 
     async fn open_many(&self, partitions: &[OpenPartition]) -> Vec<Result<Arc<dyn PartitionLog>, Error>> {

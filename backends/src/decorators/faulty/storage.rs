@@ -1,6 +1,7 @@
 //! A storage whose calls fail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ottla_broker_core::PartitionId;
@@ -36,6 +37,10 @@ impl FaultyStorage {
 impl LogStorage for FaultyStorage {
     fn durability(&self) -> Durability {
         self.inner.durability()
+    }
+
+    fn next_write_in(&self) -> Option<Duration> {
+        self.inner.next_write_in()
     }
 
     async fn open_many(&self, partitions: &[OpenPartition]) -> Vec<Result<Arc<dyn PartitionLog>, Error>> {

@@ -89,6 +89,8 @@
 //!  42  …  its state              ┘
 //! ```
 //!
+//! A run has some 64 KiB at most, unless its only batch is larger: it is what the index has as one place.
+//!
 //! An item is a batch with what the batch's own CRC leaves out under a CRC too:
 //!
 //! ```text

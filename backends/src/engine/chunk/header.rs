@@ -93,8 +93,13 @@ impl Header {
         to.extend_from_slice(&crc.to_be_bytes());
     }
 
+    /// The size of what goes before the data: header and directory.
+    pub(crate) fn front_bytes(&self) -> u64 {
+        HEADER_BYTES as u64 + u64::from(self.directory_bytes)
+    }
+
     /// The size of the whole chunk: header, directory and data, without what lies between it and the next.
     pub(crate) fn total_bytes(&self) -> u64 {
-        HEADER_BYTES as u64 + u64::from(self.directory_bytes) + u64::from(self.data_bytes)
+        self.front_bytes() + u64::from(self.data_bytes)
     }
 }

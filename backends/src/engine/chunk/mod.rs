@@ -18,4 +18,4 @@ pub(crate) use entry::{Entry, Run, key_bytes, read_key};
 pub(crate) use header::{HEADER_BYTES, Header};
 pub(crate) use item::{Items, item_bytes, item_head};
 pub(crate) use scan::find_later;
-pub(crate) use whole::decode_chunk;
+pub(crate) use whole::{decode_chunk, decode_front};

@@ -19,7 +19,7 @@ use ottla_broker_core::log::Error;
 use ottla_broker_core::planted::is_planted;
 
 use super::piece::{Piece, Stretch};
-use super::streams::Streams;
+use super::streams::{Stream, Streams};
 use crate::engine::{Extent, Key, Medium};
 
 /// How cold reads behave. Sizes are in bytes.
@@ -68,17 +68,30 @@ struct State {
     streams: Streams,
 }
 
-/// What a reader is through with goes before what nobody has read, and the older before the newer.
+/// The worse use goes before the better, and the older before the newer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
-    is_wanted: bool,
+    used: Used,
     at: u64,
+}
+
+/// Who has use for a piece yet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Used {
+    /// Perhaps somebody who comes soon.
+    Done,
+    /// Some are through with it, and others of the same log come behind them.
+    Awaited,
+    /// It was read for somebody who has not come to it.
+    Wanted,
 }
 
 struct Entry {
     flight: Flight,
     stretch: Stretch,
     rank: Rank,
+    /// Where in the log it ended when it was read. That only orders it among others: what is in it the index says.
+    next: Offset,
 }
 
 /// Entries, at most: a small piece takes more than its bytes.
@@ -129,7 +142,8 @@ impl Pieces {
                     let place = (*key, stretch.file(), stretch.position());
                     let flight = self.begin(stretch.clone());
                     begun.push(flight.clone());
-                    state.insert(place, stretch, flight);
+                    let next = rest.get(extents - 1).map_or(first.next, |last| last.next);
+                    state.insert(place, stretch, flight, next);
                     (place, extents)
                 }
             };
@@ -153,17 +167,22 @@ impl Pieces {
         async move { Ok(medium.read(stretch).await?.map(Arc::new)) }.boxed().shared()
     }
 
-    /// A reader got these, and is through with what ends at or before `to`: what nobody has come to goes after it.
-    pub(super) fn done(&self, shares: &[Share], extents: &[Extent], to: Offset) {
+    /// `reader` got these, and is through with what ends at or before `to`: what nobody has come to goes after it.
+    pub(super) fn done(&self, reader: Option<&Stream>, shares: &[Share], extents: &[Extent], to: Offset) {
         let mut state = self.lock();
         let mut at = 0;
         for share in shares {
             at += share.extents;
             let last = at.checked_sub(1).and_then(|last| extents.get(last)).filter(|last| last.next <= to);
             let is_through =
-                |last: &Extent| state.by_place.get(&share.place).is_some_and(|entry| entry.stretch.ends_with(last));
-            if last.is_some_and(is_through) {
-                state.rank(share.place, false);
+                |last: &&Extent| state.by_place.get(&share.place).is_some_and(|entry| entry.stretch.ends_with(last));
+            if let Some(last) = last.filter(is_through) {
+                let (key, ..) = share.place;
+                let is_awaited = state.streams.is_awaited(&key, last.next, reader);
+                state.rank(share.place, if is_awaited { Used::Awaited } else { Used::Done });
+                if !is_awaited {
+                    state.nobody_comes(&key, last.next);
+                }
             }
         }
         state.shrink(&self.limits);
@@ -198,31 +217,42 @@ impl State {
         covers.then_some((*place, entry))
     }
 
-    fn insert(&mut self, place: Place, stretch: Stretch, flight: Flight) {
+    fn insert(&mut self, place: Place, stretch: Stretch, flight: Flight, next: Offset) {
         self.remove(place);
         self.clock += 1;
-        let rank = Rank { is_wanted: true, at: self.clock };
+        let rank = Rank { used: Used::Wanted, at: self.clock };
         self.bytes += stretch.bytes();
         self.order.insert(rank, place);
-        self.by_place.insert(place, Entry { flight, stretch, rank });
+        self.by_place.insert(place, Entry { flight, stretch, rank, next });
     }
 
-    fn rank(&mut self, place: Place, is_wanted: bool) {
+    /// It is of this use from now on. What was done with once stays so.
+    fn rank(&mut self, place: Place, used: Used) {
         self.clock += 1;
         let Some(entry) = self.by_place.get_mut(&place) else { return };
-        if entry.rank.is_wanted && !is_wanted {
+        let used = used.min(entry.rank.used);
+        if entry.rank.used > Used::Done && used == Used::Done {
             self.done_bytes += entry.stretch.bytes();
         }
         self.order.remove(&entry.rank);
-        entry.rank = Rank { is_wanted, at: self.clock };
+        entry.rank = Rank { used, at: self.clock };
         self.order.insert(entry.rank, place);
+    }
+
+    /// Nobody is behind `to` any more who could want what lies before it: who was has passed, or does not come back.
+    fn nobody_comes(&mut self, key: &Key, to: Offset) {
+        let of_log = self.by_place.range((*key, 0, 0)..=(*key, u64::MAX, u64::MAX));
+        let passed = of_log.filter(|(_, entry)| entry.rank.used == Used::Awaited && entry.next <= to);
+        for place in passed.map(|(place, _)| *place).collect::<Vec<_>>() {
+            self.rank(place, Used::Done);
+        }
     }
 
     fn remove(&mut self, place: Place) {
         let Some(entry) = self.by_place.remove(&place) else { return };
         self.order.remove(&entry.rank);
         self.bytes -= entry.stretch.bytes();
-        if !entry.rank.is_wanted {
+        if entry.rank.used == Used::Done {
             self.done_bytes -= entry.stretch.bytes();
         }
     }

@@ -9,6 +9,7 @@ use ottla_broker_core::{TopicName, TopicPartition};
 use super::super::batch::{Segment, Settlement};
 use super::super::completion::Completion;
 use super::super::error::{Error, NotEnqueued};
+use super::super::gather::Outlook;
 use super::super::partition::Partition;
 use super::{Index, Loading, Parts, State, Topic};
 use crate::record::Record;
@@ -118,7 +119,8 @@ impl State {
 
     fn look_later(&mut self, index: Index, parts: &Parts) {
         let Some(partition) = self.partitions.get_mut(index) else { return };
-        if let Some(next) = partition.next_look(parts.env.now(), &parts.config) {
+        // It pauses; once that is over, the broker is asked.
+        if let Some(next) = partition.next_look(parts.env.now(), Outlook::default(), &parts.config) {
             if let Some(timer) = partition.timer.replace(next) {
                 self.timers.remove(&(timer, index));
             }

@@ -58,6 +58,39 @@ struct Inner {
     pub(super) inits: usize,
     metadata_calls: usize,
     not_ready: bool,
+    pace: Pace,
+    in_flight: usize,
+    most_in_flight: usize,
+}
+
+/// How long answers take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Pace {
+    /// No time.
+    #[default]
+    AtOnce,
+    /// This long each, however many are on their way.
+    Takes(Duration),
+    /// As long as it takes to the next moment at which a storage writes that does so once every `slot`, and then `write`.
+    Slots { slot: Duration, write: Duration, told: bool },
+}
+
+/// The producer is told the slot this much early.
+pub(super) const LEAD: Duration = Duration::from_millis(3);
+
+impl Pace {
+    fn answer_in(self, now: Duration) -> Duration {
+        match self {
+            Self::AtOnce => Duration::ZERO,
+            Self::Takes(takes) => takes,
+            Self::Slots { slot, write, .. } => Self::to_slot(slot, now) + write,
+        }
+    }
+
+    fn to_slot(slot: Duration, now: Duration) -> Duration {
+        let into = now.as_micros() % slot.as_micros();
+        slot - Duration::from_micros(into as u64)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +148,15 @@ impl Fake {
     /// Every request so far: partition, base sequence and number of records of each batch.
     pub(super) fn requests(&self) -> Vec<Vec<(TopicPartition, i32, i32)>> {
         self.inner.lock().unwrap().requests.clone()
+    }
+
+    pub(super) fn pace(&self, pace: Pace) {
+        self.inner.lock().unwrap().pace = pace;
+    }
+
+    /// Batches that were on their way at once, at the most.
+    pub(super) fn most_in_flight(&self) -> usize {
+        self.inner.lock().unwrap().most_in_flight
     }
 
     pub(super) fn inits(&self) -> usize {
@@ -293,9 +335,27 @@ impl Cluster for Fake {
         } else {
             drop(sender.send(answer));
         }
+        inner.in_flight += request.partitions.len();
+        inner.most_in_flight = inner.most_in_flight.max(inner.in_flight);
+        let takes = inner.pace.answer_in(self.env.now().0);
         drop(inner);
         self.changed.notify_waiters();
-        Box::pin(async move { receiver.await.unwrap_or_else(|_| Err(lost())) })
+        let (fake, at, batches) = (self.clone(), self.env.now() + takes, request.partitions.len());
+        Box::pin(async move {
+            if !takes.is_zero() {
+                fake.env.sleep_until(at).await;
+            }
+            let answer = receiver.await.unwrap_or_else(|_| Err(lost()));
+            fake.inner.lock().unwrap().in_flight -= batches;
+            answer
+        })
+    }
+
+    fn next_write_in(&self, _broker: BrokerId) -> Option<Duration> {
+        match self.inner.lock().unwrap().pace {
+            Pace::Slots { slot, told: true, .. } => Some(Pace::to_slot(slot, self.env.now().0).saturating_sub(LEAD)),
+            _ => None,
+        }
     }
 
     async fn fetch(&self, _: BrokerId, _: FetchRequest) -> Result<FetchResponse, Error> {

@@ -35,6 +35,22 @@ pub(super) async fn balanced(handles: &[&Handle], count: usize) {
     }
 }
 
+/// Waits until a listener knows of all that its consumer holds, `owned`.
+///
+/// It hears of a partition after the assignment holds it: first the committed offset is looked up, and the coordinator
+/// answers that only when what it wrote before is durable. So a test that counts what is heard from a moment on waits here.
+pub(super) async fn until_heard(hears: &mut mpsc::UnboundedReceiver<Heard>, owned: &[TopicPartition]) {
+    let mut knows = BTreeSet::new();
+    while knows.len() != owned.len() || !owned.iter().all(|partition| knows.contains(partition)) {
+        match hears.recv().await.unwrap() {
+            Heard::Assigned(partitions) => knows.extend(partitions),
+            Heard::Revoked(partitions) | Heard::Lost(partitions) => {
+                knows.retain(|partition| !partitions.contains(partition));
+            }
+        }
+    }
+}
+
 fn are_balanced(handles: &[&Handle], count: usize) -> bool {
     let shares: Vec<_> = handles.iter().map(|handle| handle.assignment()).collect();
     let all: BTreeSet<_> = shares.iter().flatten().cloned().collect();

@@ -21,17 +21,8 @@ pub(crate) async fn a_newcomer_to_a_hundred_members_stops_nothing_that_stays(pla
     }
     balanced(&handles.iter().collect::<Vec<_>>(), PARTITIONS as usize).await;
     let before: Vec<_> = handles.iter().map(Handle::assignment).collect();
-    // A listener hears of a partition after its assignment holds it.
     for (hears, owned) in heard.iter_mut().zip(&before) {
-        let mut knows = BTreeSet::new();
-        while knows.len() != owned.len() || !owned.iter().all(|partition| knows.contains(partition)) {
-            match hears.recv().await.unwrap() {
-                Heard::Assigned(partitions) => knows.extend(partitions),
-                Heard::Revoked(partitions) | Heard::Lost(partitions) => {
-                    knows.retain(|partition| !partitions.contains(partition));
-                }
-            }
-        }
+        until_heard(hears, owned).await;
     }
 
     // Records keep coming to every partition while the newcomer joins.

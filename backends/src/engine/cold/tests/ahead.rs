@@ -128,6 +128,50 @@ fn ten_readers_of_the_same_cost_one() {
     assert!(all <= 26, "{all} reads for ten readers of twenty pieces");
 }
 
+/// Readers of one log, so many batches behind each other, take turns until all are at the end.
+fn read_in_a_row(core: &Core, log: &Log, readers: i64, apart: i64) {
+    let end = log.bounds().end.0;
+    let mut places = vec![0; readers as usize];
+    let mut rounds = 0;
+    while places.iter().any(|place| *place < end) {
+        for (place, readers) in places.iter_mut().zip(0..) {
+            // They set out together, and each waits so much longer than the one before for others to go ahead.
+            if *place < end && (*place < 4 || rounds * 2 >= readers * apart) {
+                assert_eq!(offsets(&read(core, log, *place, 2).unwrap()), [*place, *place + 1]);
+                *place += 2;
+                assert!(core.cold.bytes() <= COLD.budget);
+            }
+        }
+        rounds += 1;
+    }
+}
+
+#[test]
+fn who_comes_behind_finds_what_was_read_before_and_ahead() {
+    for (readers, apart) in [(2, 40), (10, 4), (4, 12)] {
+        let (alone, core, log) = setup(200);
+        read_in_a_row(&core, &log, 1, 0);
+        let one = reads(&alone);
+        let (medium, core, log) = setup(200);
+        read_in_a_row(&core, &log, readers, apart);
+        let all = reads(&medium);
+        assert!(all <= one + one / 10 + 1, "{all} reads for {readers} readers {apart} apart, {one} for one");
+    }
+}
+
+#[test]
+fn who_gave_up_on_the_way_keeps_nothing_for_ever() {
+    let (_, core, log) = setup(400);
+    assert_eq!(offsets(&read(&core, &log, 0, 2).unwrap()), [0, 1]);
+    assert_eq!(offsets(&read(&core, &log, 2, 2).unwrap()), [2, 3]);
+    // Another passes it, and reads on for long.
+    assert_eq!(read_on(&core, &log, 0), (0..400).collect::<Vec<_>>());
+    for _ in 0..2 {
+        assert_eq!(read_on(&core, &log, 200), (200..400).collect::<Vec<_>>());
+    }
+    assert!(core.cold.bytes() <= COLD.kept + COLD.ahead + 4 * COLD.piece, "{}", core.cold.bytes());
+}
+
 #[test]
 fn the_budget_holds_however_many_read() {
     let medium: Arc<Memory> = Arc::default();

@@ -1,0 +1,140 @@
+//! The bucket of a seed: the bucket backend over a store in memory whose answers get lost, in some seeds.
+//!
+//! Each broker is a process with a way of its own to it: what it had sent when it died may land behind its successor's
+//! back. It draws from streams of its own, and not in every seed: what earlier seeds found elsewhere, they find again.
+
+use std::fmt;
+use std::time::Duration;
+
+use ottla::connect::BucketOptions;
+use ottla::testing::{BucketTrouble, World};
+
+use super::cast::stream;
+use super::chance::Chance;
+use super::run::Shared;
+
+/// Longer than anything that was sent is on its way.
+const LANDED: Duration = Duration::from_secs(60);
+
+/// What of the bucket's trouble is in a seed.
+#[derive(Clone, Debug)]
+pub(super) struct BucketPlan {
+    options: BucketOptions,
+    /// Of a thousand requests so many go wrong, at most.
+    most: u64,
+    /// Whether it is silent for a while, now and then.
+    silent: bool,
+    chance: Chance,
+}
+
+impl fmt::Display for BucketPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { options, most, silent, .. } = self;
+        write!(f, "{options:?}, of 1,000 requests up to {most} go wrong, silent: {silent}")
+    }
+}
+
+/// Four seeds of 32 have one; none of those that found something before there were any, and none that has a disk.
+pub(super) fn draw(world: &World) -> Option<BucketPlan> {
+    if ![2, 12, 19, 31].contains(&(world.seed() % 32)) {
+        return None;
+    }
+    let chance = stream(world, 3_000);
+    let stale_after = chance.ms(1_000, 4_000);
+    let options = BucketOptions {
+        // Not a process' number: the same seed gives the same trace.
+        owner: "simulation".to_owned(),
+        // Otherwise who comes after a dead one waits until its lease is stale.
+        take_over: chance.one_in(2),
+        renew_every: stale_after / 4,
+        stale_after,
+        puts_per_second: u32::try_from(*chance.pick(&[10, 50, 1_000])).unwrap(),
+        group_bytes: *chance.pick(&[1_500, 64 << 10, 8 << 20]),
+        in_flight: *chance.pick(&[1, 4, 8]),
+        tail_bytes: *chance.pick(&[0, 4 << 10, 1 << 20]),
+        cold_bytes: *chance.pick(&[0, 64 << 10, 4 << 20]),
+        journal_bytes: *chance.pick(&[20_000, 200_000]),
+        journal_objects: *chance.pick(&[6, 20, 100]),
+        request_timeout: chance.ms(500, 2_000),
+        give_up_after: Duration::from_secs(10),
+        give_up_writing_after: Duration::from_secs(*chance.pick(&[4, 30])),
+        ..BucketOptions::default()
+    };
+    Some(BucketPlan { options, most: *chance.pick(&[20, 100, 300]), silent: chance.one_in(2), chance })
+}
+
+impl BucketPlan {
+    pub(super) fn options(&self) -> BucketOptions {
+        self.options.clone()
+    }
+}
+
+/// Before each deed of the nemesis: more or less goes wrong from now on.
+pub(super) async fn stir(shared: &Shared) {
+    let Some(BucketPlan { most, silent, chance, .. }) = shared.bucket.as_deref() else { return };
+    if *silent && chance.one_in(4) {
+        shared.history.count("bucket silent");
+        shared.cluster.requests_by_chance(1_000);
+        chance.0.sleep(chance.ms(200, 6_000)).await;
+    }
+    let rate = u32::try_from(chance.between(0, *most)).unwrap();
+    shared.history.event(format_args!("of 1,000 requests {rate} go wrong"));
+    shared.cluster.requests_by_chance(rate);
+}
+
+/// Starts the broker again whose storage has ended: it was silent for too long, or was robbed by one that did not start.
+pub(super) async fn supervise(shared: Shared, chance: Chance) {
+    let mut down = false;
+    while !shared.is_over() {
+        chance.0.sleep(chance.ms(50, 1_000)).await;
+        if let Some(why) = shared.cluster.poisoned() {
+            shared.history.event(format_args!("the storage has ended: {why}"));
+        }
+        let attempt = async {
+            if down { shared.cluster.restart().await.map(|()| false) } else { shared.cluster.restart_poisoned().await }
+        };
+        match shared.unless_over(attempt).await {
+            None => return,
+            Some(Ok(ended)) => {
+                down = false;
+                if ended {
+                    shared.history.count("bucket opened anew");
+                }
+            }
+            Some(Err(error)) => {
+                down = true;
+                shared.history.event(format_args!("the supervisor has no broker: {error}"));
+                shared.history.count("start failed");
+            }
+        }
+    }
+}
+
+/// At the end every object in the bucket is of use, and none that is of use is missing.
+pub(super) async fn audit(shared: &Shared, world: &World) {
+    if shared.bucket.is_none() {
+        return;
+    }
+    world.env().sleep(LANDED).await;
+    match shared.cluster.audit_bucket().await {
+        Ok(wrong) => wrong.into_iter().for_each(|what| shared.history.violation(format!("the bucket: {what}"))),
+        Err(error) => shared.history.violation(format!("the bucket cannot be opened at the end: {error}")),
+    }
+}
+
+/// What was met, for the statistics.
+pub(super) fn tally(shared: &Shared) -> [(&'static str, u64); 9] {
+    let trouble: BucketTrouble = shared.cluster.bucket_trouble();
+    [
+        // The first one begins it.
+        ("bucket taken over", trouble.claims.saturating_sub(1)),
+        ("bucket write in doubt", trouble.ambiguous()),
+        ("bucket write refused", trouble.refused),
+        ("bucket conflict", trouble.conflicts),
+        ("bucket name was taken", trouble.exists),
+        ("bucket writer fenced", trouble.fenced),
+        ("bucket write of the dead", trouble.from_the_dead),
+        ("bucket segment", trouble.segments),
+        ("bucket object deleted", trouble.deleted),
+    ]
+}
