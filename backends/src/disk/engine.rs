@@ -24,7 +24,7 @@ use super::shelf::{About, Shelf};
 use crate::engine::{Applied, Core, Group, Work};
 
 /// Journal files that hold what is not durable, besides the one that is written: at the level `os` only.
-const MOST_UNSYNCED: usize = 2;
+const MOST_UNSYNCED: usize = 8;
 /// Journal files that are kept to be written again: their blocks are on the medium already.
 const MOST_SPARE: usize = 4;
 

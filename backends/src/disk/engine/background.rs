@@ -50,10 +50,19 @@ impl Engine {
 
     fn has_work(&self, state: &State) -> bool {
         state.next.is_none()
-            || !state.journal.unsynced.is_empty()
             || state.trimmed
-            || state.since_checkpoint >= self.options.file_bytes
+            || self.wants_checkpoint(state)
             || self.wants_compaction()
+    }
+
+    /// A recovery goes through what was written since. At the level `os` a checkpoint costs more: it is durable, and so
+    /// has to be all before it, which until then is the operating system's to write when it sees fit.
+    fn wants_checkpoint(&self, state: &State) -> bool {
+        let most = match self.options.level {
+            Level::Fsync => self.options.file_bytes,
+            Level::Os => self.options.journal_bytes / 2,
+        };
+        state.since_checkpoint >= most
     }
 
     fn wants_compaction(&self) -> bool {
@@ -72,7 +81,7 @@ impl Engine {
         let (due, trimmed) = {
             let mut state = self.lock();
             let trimmed = std::mem::take(&mut state.trimmed);
-            (state.since_checkpoint >= self.options.file_bytes, trimmed)
+            (self.wants_checkpoint(&state), trimmed)
         };
         // What is dead goes first: the compactor may need its room. And the compactor takes a checkpoint of its own.
         let sorts = self.wants_compaction();
@@ -87,11 +96,12 @@ impl Engine {
         prepared.or_else(|_| self.prepare()).and(sorted)
     }
 
-    /// Makes durable what was written, as far as the writer does not: so it need not wait for a checkpoint's sync either.
+    /// Makes durable what was written and the writer does not sync, before a checkpoint does it and the writer has to
+    /// wait for that.
     fn sync_ahead(&self) -> io::Result<()> {
         let written = {
             let state = self.lock();
-            let due = !state.journal.unsynced.is_empty() || state.since_checkpoint >= self.options.file_bytes;
+            let due = self.wants_checkpoint(&state) || self.wants_compaction();
             if !due || self.options.level != Level::Os || self.poisoned().is_some() {
                 return Ok(());
             }
