@@ -6,7 +6,14 @@ use bytes::Bytes;
 
 use crate::codec::{DecodeError, Decoder, EncodeError, Encoded, Encoder, Field};
 use crate::messages::{
-    ApiVersions, ApiVersionsRequest, ApiVersionsResponse, Metadata, MetadataRequest, MetadataResponse,
+    ApiVersions, ApiVersionsRequest, ApiVersionsResponse, DescribeCluster, DescribeClusterRequest,
+    DescribeClusterResponse, DescribeTopicPartitions, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+    Fetch, FetchRequest, FetchResponse, FindCoordinator, FindCoordinatorRequest, FindCoordinatorResponse,
+    InitProducerId, InitProducerIdRequest, InitProducerIdResponse, ListOffsets, ListOffsetsRequest,
+    ListOffsetsResponse, Metadata, MetadataRequest, MetadataResponse, OffsetForLeaderEpoch,
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, Produce, ProduceRequest, ProduceResponse,
+    SaslAuthenticate, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshake, SaslHandshakeRequest,
+    SaslHandshakeResponse,
 };
 use crate::version::Versions;
 
@@ -141,10 +148,30 @@ macro_rules! apis {
 }
 
 apis! {
+    /// Record batches for partitions.
+    Produce = 0 ProduceRequest ProduceResponse;
+    /// Record batches of partitions.
+    Fetch = 1 FetchRequest FetchResponse;
+    /// Where logs start and end, and offsets by time.
+    ListOffsets = 2 ListOffsetsRequest ListOffsetsResponse;
     /// Who leads what, and where.
     Metadata = 3 MetadataRequest MetadataResponse;
+    /// Who coordinates a group or a transactional id.
+    FindCoordinator = 10 FindCoordinatorRequest FindCoordinatorResponse;
+    /// The mechanism of authentication.
+    SaslHandshake = 17 SaslHandshakeRequest SaslHandshakeResponse;
     /// What a server speaks.
     ApiVersions = 18 ApiVersionsRequest ApiVersionsResponse;
+    /// An identity for an idempotent producer.
+    InitProducerId = 22 InitProducerIdRequest InitProducerIdResponse;
+    /// Where a leader epoch ends.
+    OffsetForLeaderEpoch = 23 OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse;
+    /// Authentication.
+    SaslAuthenticate = 36 SaslAuthenticateRequest SaslAuthenticateResponse;
+    /// The brokers.
+    DescribeCluster = 60 DescribeClusterRequest DescribeClusterResponse;
+    /// Topics, a page at a time.
+    DescribeTopicPartitions = 75 DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse;
 }
 
 impl ApiKey {
