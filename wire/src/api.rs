@@ -3,10 +3,18 @@
 use std::fmt;
 
 use bytes::Bytes;
+use ottla_broker_core::planted::is_planted;
 
 use crate::codec::{DecodeError, Decoder, EncodeError, Encoded, Encoder, Field};
 use crate::messages::{
-    ApiVersions, ApiVersionsRequest, ApiVersionsResponse, Metadata, MetadataRequest, MetadataResponse,
+    ApiVersions, ApiVersionsRequest, ApiVersionsResponse, DescribeCluster, DescribeClusterRequest,
+    DescribeClusterResponse, DescribeTopicPartitions, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+    Fetch, FetchRequest, FetchResponse, FindCoordinator, FindCoordinatorRequest, FindCoordinatorResponse,
+    InitProducerId, InitProducerIdRequest, InitProducerIdResponse, ListOffsets, ListOffsetsRequest,
+    ListOffsetsResponse, Metadata, MetadataRequest, MetadataResponse, OffsetForLeaderEpoch,
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, Produce, ProduceRequest, ProduceResponse,
+    SaslAuthenticate, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshake, SaslHandshakeRequest,
+    SaslHandshakeResponse,
 };
 use crate::version::Versions;
 
@@ -96,6 +104,32 @@ macro_rules! apis {
                 match self { $(Self::$name(_) => ApiKey::$name,)* }
             }
 
+            /// The frame of it.
+            ///
+            /// # Errors
+            /// [`EncodeError`] if the version cannot say it, or something is too long for its field.
+            pub fn encode(
+                &self,
+                correlation_id: i32,
+                client_id: Option<&str>,
+                version: i16,
+            ) -> Result<Encoded, EncodeError> {
+                match self {
+                    $(Self::$name(request) => {
+                        crate::request::encode_request::<$name>(correlation_id, client_id, version, request)
+                    })*
+                }
+            }
+
+            #[cfg(any(test, feature = "testing"))]
+            pub(crate) fn sample(key: ApiKey, version: i16, sampler: &mut crate::testing::Sampler) -> Self {
+                match key {
+                    $(ApiKey::$name => {
+                        Self::$name(Box::new(crate::testing::Sample::sample(sampler, version, true)))
+                    })*
+                }
+            }
+
             pub(crate) fn read(key: ApiKey, decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
                 match key { $(ApiKey::$name => Field::read(decoder, true).map(Box::new).map(Self::$name),)* }
             }
@@ -124,6 +158,49 @@ macro_rules! apis {
             }
         }
 
+        impl Response {
+            /// Reads the frame of a response, without its length, to a request of `version`, and gives the correlation
+            /// id with it.
+            ///
+            /// # Errors
+            /// [`DecodeError`]: the connection is to be closed.
+            pub fn decode(key: ApiKey, version: i16, frame: &Bytes) -> Result<(i32, Self), DecodeError> {
+                match key {
+                    $(ApiKey::$name => {
+                        let (correlation_id, response) = decode_response::<$name>(version, frame)?;
+                        Ok((correlation_id, Self::$name(Box::new(response))))
+                    })*
+                }
+            }
+
+            #[cfg(any(test, feature = "testing"))]
+            pub(crate) fn sample(key: ApiKey, version: i16, sampler: &mut crate::testing::Sampler) -> Self {
+                match key {
+                    $(ApiKey::$name => {
+                        Self::$name(Box::new(crate::testing::Sample::sample(sampler, version, true)))
+                    })*
+                }
+            }
+        }
+
+        /// What another implementation of the protocol makes of a message's bytes, header left out: it reads
+        /// them to their end and writes them again.
+        #[cfg(test)]
+        pub(crate) mod compared {
+            use bytes::Bytes;
+
+            use super::ApiKey;
+            use crate::tests::differential::again;
+
+            pub(crate) fn request(key: ApiKey, version: i16, body: Bytes) -> Result<Bytes, String> {
+                match key { $(ApiKey::$name => again::<kafka_wire::$request>(version, body),)* }
+            }
+
+            pub(crate) fn response(key: ApiKey, version: i16, body: Bytes) -> Result<Bytes, String> {
+                match key { $(ApiKey::$name => again::<kafka_wire::$response>(version, body),)* }
+            }
+        }
+
         $(
             impl From<$request> for Request {
                 fn from(request: $request) -> Self {
@@ -141,10 +218,30 @@ macro_rules! apis {
 }
 
 apis! {
+    /// Record batches for partitions.
+    Produce = 0 ProduceRequest ProduceResponse;
+    /// Record batches of partitions.
+    Fetch = 1 FetchRequest FetchResponse;
+    /// Where logs start and end, and offsets by time.
+    ListOffsets = 2 ListOffsetsRequest ListOffsetsResponse;
     /// Who leads what, and where.
     Metadata = 3 MetadataRequest MetadataResponse;
+    /// Who coordinates a group or a transactional id.
+    FindCoordinator = 10 FindCoordinatorRequest FindCoordinatorResponse;
+    /// The mechanism of authentication.
+    SaslHandshake = 17 SaslHandshakeRequest SaslHandshakeResponse;
     /// What a server speaks.
     ApiVersions = 18 ApiVersionsRequest ApiVersionsResponse;
+    /// An identity for an idempotent producer.
+    InitProducerId = 22 InitProducerIdRequest InitProducerIdResponse;
+    /// Where a leader epoch ends.
+    OffsetForLeaderEpoch = 23 OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse;
+    /// Authentication.
+    SaslAuthenticate = 36 SaslAuthenticateRequest SaslAuthenticateResponse;
+    /// The brokers.
+    DescribeCluster = 60 DescribeClusterRequest DescribeClusterResponse;
+    /// Topics, a page at a time.
+    DescribeTopicPartitions = 75 DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse;
 }
 
 impl ApiKey {
@@ -164,8 +261,8 @@ impl fmt::Display for ApiKey {
 /// Whether a response of this API and version has tagged fields in its header (header v1, not v0).
 ///
 /// ApiVersions never has: a client reads its answer before it knows what the server speaks (KIP-511).
-const fn flexible_header(key: ApiKey, version: i16) -> bool {
-    key.spec().is_flexible(version) && !matches!(key, ApiKey::ApiVersions)
+fn flexible_header(key: ApiKey, version: i16) -> bool {
+    key.spec().is_flexible(version) && (!matches!(key, ApiKey::ApiVersions) || is_planted("tags-before-api-versions"))
 }
 
 /// The frame of a response. `version` MUST be that of the request.

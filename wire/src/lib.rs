@@ -7,6 +7,7 @@
 //! | a frame to a request, and back | [`decode_request`], [`encode_request`] |
 //! | a response to a frame, and back | [`Response::encode`], [`decode_response`] |
 //! | what is spoken, in which versions | [`ApiKey`], [`Api`], [`Spec`] |
+//! | which version to speak to a server | [`ServerVersions`] |
 //! | the messages, one file per API, with the way to and from `ottla_broker_core::api` | [`messages`] |
 //!
 //! ```
@@ -33,6 +34,10 @@
 //! # }
 //! ```
 //!
+//! | feature | what it brings |
+//! |---|---|
+//! | `testing` | messages of any shape, and what a fuzzer calls |
+//!
 //! # Bytes from strangers
 //!
 //! Every length is checked against the bytes that remain, and memory is taken from a budget before it is
@@ -57,7 +62,11 @@ mod api;
 mod codec;
 mod frame;
 pub mod messages;
+mod negotiate;
 mod request;
+mod shape;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -65,5 +74,6 @@ mod version;
 pub use api::{Api, ApiKey, Request, Response, Spec, correlation_id, decode_response, encode_response};
 pub use codec::{DecodeError, Decoder, EncodeError, Encoded, Encoder, Field, Nullable, Records, TopicRef};
 pub use frame::{FrameError, LENGTH_PREFIX, Progress, next_frame};
+pub use negotiate::{NoCommonVersion, ServerVersions};
 pub use request::{RequestError, RequestHeader, decode_request, encode_request};
 pub use version::Versions;

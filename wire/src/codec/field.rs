@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ottla_broker_core::api::IsolationLevel;
 use ottla_broker_core::error::ErrorCode;
 use ottla_broker_core::{BrokerId, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId};
 use uuid::Uuid;
@@ -223,5 +224,20 @@ impl Field for Duration {
 
     fn write(&self, encoder: &mut Encoder, _form: bool) {
         encoder.put(&i32::try_from(self.as_millis()).unwrap_or(i32::MAX).to_be_bytes());
+    }
+}
+
+/// 0 for all records, 1 for committed ones (KIP-98).
+impl Field for IsolationLevel {
+    fn read(decoder: &mut Decoder<'_>, _form: bool) -> Result<Self, DecodeError> {
+        match decoder.reader().try_i8()? {
+            0 => Ok(Self::ReadUncommitted),
+            1 => Ok(Self::ReadCommitted),
+            other => Err(DecodeError::BadValue { field: "isolation level", value: i64::from(other) }),
+        }
+    }
+
+    fn write(&self, encoder: &mut Encoder, form: bool) {
+        i8::from(matches!(self, Self::ReadCommitted)).write(encoder, form);
     }
 }

@@ -30,6 +30,16 @@ impl Default for TopicRef {
     }
 }
 
+impl TopicRef {
+    /// The name, where a message has nothing but names.
+    pub(crate) fn into_name(self) -> Arc<str> {
+        match self {
+            Self::Name(name) => name,
+            Self::Id(id) => Arc::from(id.to_string()),
+        }
+    }
+}
+
 impl From<&TopicName> for TopicRef {
     fn from(name: &TopicName) -> Self {
         Self::Name(Arc::from(name.as_str()))

@@ -14,11 +14,49 @@
 //!   taken apart into that order again.
 
 mod api_versions;
+mod describe_cluster;
+mod describe_topic_partitions;
+mod fetch;
+mod find_coordinator;
+mod init_producer_id;
+mod leaders;
+mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
+mod sasl;
 
 pub use api_versions::{
     ApiVersion, ApiVersions, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeature, SupportedFeature,
 };
+pub use describe_cluster::{DescribeCluster, DescribeClusterRequest, DescribeClusterResponse, DescribedBroker};
+pub use describe_topic_partitions::{
+    Cursor, DescribeTopicPartitions, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+    DescribedPartition, DescribedTopic, WantedTopic,
+};
+pub use fetch::{
+    AbortedTransaction, DivergingEpoch, Fetch, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
+    FetchedPartition, FetchedTopic, ForgottenTopic, ReplicaState, SessionState, SnapshotId,
+};
+pub use find_coordinator::{Coordinator, FindCoordinator, FindCoordinatorRequest, FindCoordinatorResponse};
+pub use init_producer_id::{InitProducerId, InitProducerIdRequest, InitProducerIdResponse};
+pub use leaders::{CurrentLeader, NodeEndpoint};
+pub use list_offsets::{
+    ListOffsets, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic, ListedPartition,
+    ListedTopic,
+};
 pub use metadata::{
     Metadata, MetadataBroker, MetadataPartition, MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataTopic,
+};
+pub use offset_for_leader_epoch::{
+    EpochEndPartition, EpochEndTopic, EpochPartition, EpochTopic, EpochWanted, OffsetForLeaderEpoch,
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+};
+pub use produce::{
+    Produce, ProducePartition, ProduceRequest, ProduceResponse, ProduceTopic, ProducedPartition, ProducedTopic,
+    RecordError,
+};
+pub use sasl::{
+    SaslAuthenticate, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshake, SaslHandshakeRequest,
+    SaslHandshakeResponse, Token,
 };
