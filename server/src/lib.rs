@@ -35,6 +35,7 @@
 //! it closes has the reason in the log.
 
 mod advertised;
+mod authorizer;
 mod connection;
 mod connections;
 mod dispatch;
@@ -42,9 +43,11 @@ mod error;
 mod limits;
 mod meters;
 mod server;
+mod sessions;
 mod shared;
 
 pub use advertised::Advertised;
+pub use authorizer::{AllowAll, Authorizer, Operation, Principal, Resource};
 pub use error::{Error, Unfinished};
 pub use limits::Limits;
 pub use server::{Builder, Server};

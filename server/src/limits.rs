@@ -32,6 +32,8 @@ pub struct Limits {
     pub fetch_bytes: usize,
     /// Fetch sessions that are remembered (Kafka's `max.incremental.fetch.session.cache.slots`).
     pub fetch_sessions: usize,
+    /// Partitions that fetch sessions remember in all. Beyond it clients name all their partitions in each fetch.
+    pub fetch_session_partitions: usize,
     /// Bytes that the records of one batch may decompress to when they are checked.
     pub decompressed_bytes: usize,
 }
@@ -63,6 +65,7 @@ impl Default for Limits {
             authentication: Duration::from_secs(30),
             fetch_bytes: 55 << 20,
             fetch_sessions: 1_000,
+            fetch_session_partitions: 1_000_000,
             decompressed_bytes: 256 << 20,
         }
     }

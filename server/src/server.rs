@@ -8,14 +8,14 @@ use std::time::Duration;
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::env::Task;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::advertised::Advertised;
+use crate::authorizer::{AllowAll, Authorizer};
 use crate::connection::{Ended, serve};
 use crate::connections::{Connections, Place};
 use crate::error::{Error, Unfinished};
 use crate::limits::Limits;
-use crate::meters::Meters;
 use crate::shared::{Phase, Shared};
 
 /// How long accepting pauses after the system refused: most often there are too many open files.
@@ -28,6 +28,7 @@ pub struct Builder {
     broker: Arc<Broker>,
     limits: Limits,
     advertised: Option<Advertised>,
+    authorizer: Arc<dyn Authorizer>,
 }
 
 /// A listener for Kafka clients over a broker.
@@ -55,26 +56,24 @@ impl Builder {
         Self { advertised: Some(Advertised { host: host.into(), port }), ..self }
     }
 
+    /// Who decides what clients may do. Without one they may do everything.
+    pub fn authorizer(self, authorizer: impl Authorizer) -> Self {
+        Self { authorizer: Arc::new(authorizer), ..self }
+    }
+
     /// Listens on `address`, in the current tokio runtime. Port 0 takes a free one.
     ///
     /// # Errors
     /// [`Error::Bind`]; [`Error::Limits`].
     pub async fn bind(self, address: SocketAddr) -> Result<Server, Error> {
-        let Self { broker, limits, advertised } = self;
+        let Self { broker, limits, advertised, authorizer } = self;
         check(&limits)?;
         let bind = |source| Error::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let env = broker.env().clone();
-        let shared = Arc::new(Shared {
-            advertised: advertised.unwrap_or_else(|| Advertised::of_listener(address)),
-            budget: Arc::new(Semaphore::new(limits.request_bytes)),
-            phase: watch::Sender::new(Phase::Serving),
-            meters: Meters::new(),
-            env: env.clone(),
-            limits,
-            broker,
-        });
+        let advertised = advertised.unwrap_or_else(|| Advertised::of_listener(address));
+        let shared = Shared::new(broker, limits, advertised, authorizer);
+        let env = shared.env.clone();
         let connections = Connections::new();
         let keeping = {
             let broker = Arc::clone(&shared.broker);
@@ -90,7 +89,9 @@ fn check(limits: &Limits) -> Result<(), Error> {
     let refuse = |message: String| Err(Error::Limits(message));
     if limits.frame_bytes > limits.request_bytes {
         let (one, all) = (limits.frame_bytes, limits.request_bytes);
-        return refuse(format!("one request may have {one} bytes and all together {all}: the largest would wait for ever"));
+        return refuse(format!(
+            "one request may have {one} bytes and all together {all}: the largest would wait for ever"
+        ));
     }
     if i32::try_from(limits.frame_bytes).is_err() {
         return refuse(format!("requests have at most {} bytes, not {}", i32::MAX, limits.frame_bytes));
@@ -107,7 +108,7 @@ fn check(limits: &Limits) -> Result<(), Error> {
 impl Server {
     /// A server over `broker`, with default limits.
     pub fn builder(broker: Arc<Broker>) -> Builder {
-        Builder { broker, limits: Limits::default(), advertised: None }
+        Builder { broker, limits: Limits::default(), advertised: None, authorizer: Arc::new(AllowAll) }
     }
 
     /// Where it listens.

@@ -7,8 +7,10 @@ use ottla_broker_core::env::{BoxFuture, Env};
 use tokio::sync::{Semaphore, watch};
 
 use crate::advertised::Advertised;
+use crate::authorizer::Authorizer;
 use crate::limits::Limits;
 use crate::meters::Meters;
+use crate::sessions::Sessions;
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +33,38 @@ pub(crate) struct Shared {
     pub(crate) budget: Arc<Semaphore>,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) meters: Meters,
+    pub(crate) sessions: Sessions,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
 }
 
 impl Shared {
+    /// What a server over `broker` shares.
+    pub(crate) fn new(
+        broker: Arc<Broker>,
+        limits: Limits,
+        advertised: Advertised,
+        authorizer: Arc<dyn Authorizer>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            env: broker.env().clone(),
+            broker,
+            advertised,
+            budget: Arc::new(Semaphore::new(limits.request_bytes)),
+            phase: watch::Sender::new(Phase::Serving),
+            meters: Meters::new(),
+            sessions: Sessions::new(limits.fetch_sessions, limits.fetch_session_partitions),
+            authorizer,
+            limits,
+        })
+    }
+
+    /// What a server would share that listens nowhere.
+    #[cfg(test)]
+    pub(crate) fn of(broker: Arc<Broker>, limits: Limits) -> Arc<Self> {
+        let advertised = Advertised { host: "localhost".to_owned(), port: 9092 };
+        Self::new(broker, limits, advertised, Arc::new(crate::authorizer::AllowAll))
+    }
+
     /// Waits until the broker's storage has room for about `bytes`. That it is closed is told by the append.
     pub(crate) fn room(&self, bytes: usize) -> BoxFuture<'static, ()> {
         let broker = Arc::clone(&self.broker);

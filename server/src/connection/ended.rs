@@ -31,6 +31,8 @@ pub(crate) enum Ended {
     Encode(#[from] EncodeError),
     #[error("a batch for which no answer was asked is refused: {0}")]
     RefusedUnanswered(Error),
+    #[error("there is no way to answer: {0}")]
+    Unanswerable(Error),
     #[error("the server is shutting down")]
     Shutdown,
     #[error("the server is shutting down and did not wait any longer")]
@@ -51,6 +53,7 @@ impl Ended {
             Self::SlowReceiver(_) => "slow_receiver",
             Self::Encode(_) => "encode",
             Self::RefusedUnanswered(_) => "refused_unanswered",
+            Self::Unanswerable(_) => "unanswerable",
             Self::Shutdown => "shutdown",
             Self::Cut => "cut",
         }

@@ -30,10 +30,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) use ended::Ended;
 
+use crate::authorizer::Principal;
 use crate::dispatch::{Asked, Outcome, Turn, dispatch, turn_of};
 use crate::shared::{Phase, Shared};
 use outgoing::Outgoing;
-use reader::{Frame, Reader};
+use reader::{Frame, Read, Reader};
 use timing::Timing;
 
 /// Bytes that may wait to be written before another answer is taken.
@@ -58,6 +59,7 @@ struct Incoming {
 struct Connection {
     shared: Arc<Shared>,
     peer: SocketAddr,
+    principal: Principal,
     reader: Reader,
     outgoing: Outgoing,
     pending: FuturesOrdered<BoxFuture<'static, Answered>>,
@@ -78,6 +80,7 @@ pub(crate) async fn serve(
     let connection = Connection {
         shared,
         peer,
+        principal: Principal::anonymous(),
         reader,
         outgoing: Outgoing::default(),
         pending: FuturesOrdered::new(),
@@ -117,9 +120,8 @@ impl Connection {
                 continue;
             }
             timing.look(self.states());
-            let may_read = !draining
-                && self.incoming.is_none()
-                && self.pending.len() < self.shared.limits.requests_per_connection;
+            let may_read =
+                !draining && self.incoming.is_none() && self.pending.len() < self.shared.limits.requests_per_connection;
             let room = self.incoming.as_mut().and_then(|incoming| incoming.room.as_mut());
             let is_waiting_for_room = room.is_some();
             tokio::select! {
@@ -139,15 +141,17 @@ impl Connection {
                         incoming.room = None;
                     }
                 }
-                frame = self.reader.next(&mut from), if may_read => {
-                    match frame? {
-                        Some(frame) => self.receive(frame)?,
+                read = self.reader.read(&mut from, may_read), if may_read || self.reader.has_room() => {
+                    match read? {
+                        Read::Frame(frame) => {
+                            self.receive(frame)?;
+                            timing.has_received();
+                        }
+                        Read::Ahead => {}
                         // Whoever closes takes no answers.
-                        None => return Err(Ended::Goodbye),
+                        Read::End => return Err(Ended::Goodbye),
                     }
-                    timing.has_received();
                 }
-                read = self.reader.read_ahead(&mut from), if !may_read && self.reader.has_room() => read?,
                 ended = timing.passed() => if let Some(ended) = ended { return Err(ended) },
             }
             if self.reader.has_ended() && self.is_stuck() {
@@ -218,7 +222,7 @@ impl Connection {
         }
         let RequestHeader { key, version, correlation_id, client_id } = header;
         self.shared.meters.request(key);
-        let asked = Asked { version, client_id, peer: self.peer };
+        let asked = Asked { version, client_id, peer: self.peer, principal: self.principal.clone() };
         let answer = dispatch(&self.shared, asked, request);
         self.pending.push_back(Box::pin(async move {
             let outcome = match answer.await {

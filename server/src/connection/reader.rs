@@ -34,6 +34,15 @@ pub(super) struct Frame {
     pub(super) share: OwnedSemaphorePermit,
 }
 
+/// What came of reading.
+pub(super) enum Read {
+    Frame(Frame),
+    /// Some bytes, for later.
+    Ahead,
+    /// The other side is done.
+    End,
+}
+
 /// A frame that is being received into a buffer of its own, without its length.
 struct Large {
     buffer: BytesMut,
@@ -85,11 +94,29 @@ impl Reader {
         !self.ended && self.large.is_none() && self.arrived.len() < SMALL
     }
 
+    /// Bytes of memory that it holds.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.arrived.capacity() + self.large.as_ref().map_or(0, |large| large.buffer.capacity())
+    }
+
+    /// [`next`](Self::next) if a frame is wanted; else [`read_ahead`](Self::read_ahead).
+    ///
+    /// # Errors
+    /// Those of the two.
+    pub(super) async fn read(&mut self, from: &mut (impl AsyncRead + Unpin), is_wanted: bool) -> Result<Read, Ended> {
+        if is_wanted {
+            return Ok(self.next(from).await?.map_or(Read::End, Read::Frame));
+        }
+        self.read_ahead(from).await?;
+        Ok(Read::Ahead)
+    }
+
     /// The next frame; `None` when the other side is done. Cancel-safe.
     ///
     /// # Errors
     /// A length that is none or beyond the limit; an end within a frame; what the connection failed with.
-    pub(super) async fn next(&mut self, from: &mut (impl AsyncRead + Unpin)) -> Result<Option<Frame>, Ended> {
+    async fn next(&mut self, from: &mut (impl AsyncRead + Unpin)) -> Result<Option<Frame>, Ended> {
         loop {
             if let Some(large) = &mut self.large {
                 if large.buffer.len() == large.len {
@@ -123,7 +150,7 @@ impl Reader {
     ///
     /// # Errors
     /// What the connection failed with.
-    pub(super) async fn read_ahead(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+    async fn read_ahead(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
         let arrived = &mut self.arrived;
         let ended = &mut self.ended;
         poll_fn(|cx| {

@@ -1,26 +1,24 @@
 //! From requests to the broker, and from its answers to responses: one file a family of APIs.
 
+mod asked;
+mod cluster;
+mod fetch;
+mod interleave;
 mod metadata;
+mod offsets;
+mod produce;
 mod versions;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ottla_broker_core::env::BoxFuture;
+use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_wire::{ApiKey, Request, Response};
+
+pub(crate) use asked::Asked;
 
 use crate::connection::Ended;
 use crate::shared::Shared;
-
-/// Who asks, and how.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    pub(crate) version: i16,
-    #[expect(dead_code, reason = "groups tell it")]
-    pub(crate) client_id: Option<Arc<str>>,
-    #[expect(dead_code, reason = "groups tell it")]
-    pub(crate) peer: SocketAddr,
-}
 
 /// What comes of a request.
 pub(crate) enum Outcome {
@@ -48,30 +46,64 @@ pub(crate) enum Turn {
 pub(crate) const fn turn_of(key: ApiKey) -> Turn {
     match key {
         ApiKey::ApiVersions => Turn::Any,
-        ApiKey::Metadata => Turn::Alone,
+        ApiKey::Produce => Turn::Append,
+        ApiKey::Fetch => Turn::Read,
+        _ => Turn::Alone,
     }
 }
 
 /// Whether requests of an API are served. Others are not advertised.
 pub(crate) const fn is_served(key: ApiKey) -> bool {
-    matches!(key, ApiKey::ApiVersions | ApiKey::Metadata)
+    matches!(
+        key,
+        ApiKey::Produce
+            | ApiKey::Fetch
+            | ApiKey::ListOffsets
+            | ApiKey::Metadata
+            | ApiKey::FindCoordinator
+            | ApiKey::ApiVersions
+            | ApiKey::InitProducerId
+            | ApiKey::OffsetForLeaderEpoch
+            | ApiKey::DescribeCluster
+            | ApiKey::DescribeTopicPartitions
+    )
 }
 
 /// Begins a request. What has to be in the order of the requests has happened when this returns.
 pub(crate) fn dispatch(shared: &Arc<Shared>, asked: Asked, request: Request) -> BoxFuture<'static, Outcome> {
-    let shared = Arc::clone(shared);
-    match request {
-        Request::ApiVersions(request) => now(versions::answer(&request)),
-        Request::Metadata(request) => later(async move { metadata::answer(&shared, &asked, &request).await }),
-        // `is_served` keeps them out.
-        other => Box::pin(std::future::ready(Outcome::Close(Ended::NotServed(other.key())))),
+    if let Request::Produce(request) = request {
+        return produce::begin(shared, &asked, *request);
     }
+    let shared = Arc::clone(shared);
+    Box::pin(async move {
+        match answer(&shared, &asked, request).await {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::Close(Ended::Unanswerable(error)),
+        }
+    })
 }
 
-fn now(response: impl Into<Response>) -> BoxFuture<'static, Outcome> {
-    Box::pin(std::future::ready(Outcome::Answer(response.into())))
+/// # Errors
+/// What cannot be said in an answer: the broker is closed, most likely.
+async fn answer(shared: &Shared, asked: &Asked, request: Request) -> Result<Outcome, Error> {
+    let response: Response = match request {
+        Request::Fetch(request) => fetch::answer(shared, asked, *request).await?.into(),
+        Request::ListOffsets(request) => offsets::list(shared, asked, &request).await?.into(),
+        Request::Metadata(request) => metadata::answer(shared, asked, &request).await?.into(),
+        Request::FindCoordinator(request) => cluster::find_coordinator(shared, asked, &request).await.into(),
+        Request::ApiVersions(request) => versions::answer(&request).into(),
+        Request::InitProducerId(request) => cluster::init_producer_id(shared, asked, &request).await.into(),
+        Request::OffsetForLeaderEpoch(request) => offsets::of_epochs(shared, asked, &request).await?.into(),
+        Request::DescribeCluster(request) => cluster::describe(shared, &request).await?.into(),
+        Request::DescribeTopicPartitions(request) => cluster::describe_topics(shared, asked, &request).await?.into(),
+        // `is_served` keeps them out.
+        other => return Ok(Outcome::Close(Ended::NotServed(other.key()))),
+    };
+    Ok(Outcome::Answer(response))
 }
 
-fn later<R: Into<Response>>(answer: impl Future<Output = R> + Send + 'static) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move { Outcome::Answer(answer.await.into()) })
+/// Tells an error that can be said from that of a closed broker, whose clients are to look for another one: the end
+/// of the connection says so best.
+fn closed(error: Error) -> Result<Error, Error> {
+    if error.code == ErrorCode::BrokerNotAvailable { Err(error) } else { Ok(error) }
 }
