@@ -15,7 +15,9 @@ use super::{Asked, closed};
 use crate::authorizer::{Operation, Resource};
 use crate::shared::Shared;
 
-async fn look_up(shared: &Shared, topics: TopicsWanted) -> Result<api::Metadata, Error> {
+/// # Errors
+/// The broker's.
+pub(super) async fn look_up(shared: &Shared, topics: TopicsWanted) -> Result<api::Metadata, Error> {
     shared.broker.metadata(api::MetadataRequest { topics, allow_auto_create: false }).await
 }
 

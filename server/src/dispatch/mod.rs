@@ -2,11 +2,15 @@
 
 mod asked;
 mod cluster;
+mod commits;
+mod configs;
 mod fetch;
+mod groups;
 mod interleave;
 mod metadata;
 mod offsets;
 mod produce;
+mod topics;
 mod versions;
 
 use std::sync::Arc;
@@ -45,7 +49,8 @@ pub(crate) enum Turn {
 
 pub(crate) const fn turn_of(key: ApiKey) -> Turn {
     match key {
-        ApiKey::ApiVersions => Turn::Any,
+        // A heartbeat is in time whatever it waits behind.
+        ApiKey::ApiVersions | ApiKey::Heartbeat => Turn::Any,
         ApiKey::Produce => Turn::Append,
         ApiKey::Fetch => Turn::Read,
         _ => Turn::Alone,
@@ -60,10 +65,27 @@ pub(crate) const fn is_served(key: ApiKey) -> bool {
             | ApiKey::Fetch
             | ApiKey::ListOffsets
             | ApiKey::Metadata
+            | ApiKey::OffsetCommit
+            | ApiKey::OffsetFetch
             | ApiKey::FindCoordinator
+            | ApiKey::JoinGroup
+            | ApiKey::Heartbeat
+            | ApiKey::LeaveGroup
+            | ApiKey::SyncGroup
+            | ApiKey::DescribeGroups
+            | ApiKey::ListGroups
             | ApiKey::ApiVersions
+            | ApiKey::CreateTopics
+            | ApiKey::DeleteTopics
+            | ApiKey::DeleteRecords
             | ApiKey::InitProducerId
             | ApiKey::OffsetForLeaderEpoch
+            | ApiKey::DescribeConfigs
+            | ApiKey::AlterConfigs
+            | ApiKey::CreatePartitions
+            | ApiKey::DeleteGroups
+            | ApiKey::IncrementalAlterConfigs
+            | ApiKey::OffsetDelete
             | ApiKey::DescribeCluster
             | ApiKey::DescribeTopicPartitions
     )
@@ -96,6 +118,23 @@ async fn answer(shared: &Shared, asked: &Asked, request: Request) -> Result<Outc
         Request::OffsetForLeaderEpoch(request) => offsets::of_epochs(shared, asked, &request).await?.into(),
         Request::DescribeCluster(request) => cluster::describe(shared, &request).await?.into(),
         Request::DescribeTopicPartitions(request) => cluster::describe_topics(shared, asked, &request).await?.into(),
+        Request::OffsetCommit(request) => commits::commit(shared, asked, &request).await.into(),
+        Request::OffsetFetch(request) => commits::fetch(shared, asked, &request).await.into(),
+        Request::OffsetDelete(request) => commits::delete(shared, asked, &request).await.into(),
+        Request::JoinGroup(request) => groups::join(shared, asked, &request).await.into(),
+        Request::SyncGroup(request) => groups::sync(shared, asked, &request).await.into(),
+        Request::Heartbeat(request) => groups::heartbeat(shared, asked, &request).await.into(),
+        Request::LeaveGroup(request) => groups::leave(shared, asked, &request).await.into(),
+        Request::DescribeGroups(request) => groups::describe(shared, asked, &request).await.into(),
+        Request::ListGroups(request) => groups::list(shared, asked, &request).await.into(),
+        Request::DeleteGroups(request) => groups::delete(shared, asked, &request).await.into(),
+        Request::CreateTopics(request) => topics::create(shared, asked, &request).await?.into(),
+        Request::DeleteTopics(request) => topics::delete(shared, asked, &request).await?.into(),
+        Request::CreatePartitions(request) => topics::grow(shared, asked, &request).await?.into(),
+        Request::DeleteRecords(request) => topics::delete_records(shared, asked, &request).await?.into(),
+        Request::DescribeConfigs(request) => configs::describe(shared, asked, &request).await?.into(),
+        Request::AlterConfigs(request) => configs::alter(shared, asked, &request).await?.into(),
+        Request::IncrementalAlterConfigs(request) => configs::alter_some(shared, asked, &request).await?.into(),
         // `is_served` keeps them out.
         other => return Ok(Outcome::Close(Ended::NotServed(other.key()))),
     };
