@@ -119,9 +119,11 @@ impl Connection {
                 self.begin();
                 continue;
             }
-            timing.look(self.states());
-            let may_read =
-                !draining && self.incoming.is_none() && self.pending.len() < self.shared.limits.requests_per_connection;
+            let is_full = self.pending.len() >= self.shared.limits.requests_per_connection;
+            let may_read = !draining && self.incoming.is_none() && !is_full;
+            if let Some(late) = timing.look(self.states(may_read)) {
+                return Err(late);
+            }
             let room = self.incoming.as_mut().and_then(|incoming| incoming.room.as_mut());
             let is_waiting_for_room = room.is_some();
             tokio::select! {
@@ -152,7 +154,7 @@ impl Connection {
                         Read::End => return Err(Ended::Goodbye),
                     }
                 }
-                ended = timing.passed() => if let Some(ended) = ended { return Err(ended) },
+                () = timing.passed() => {}
             }
             if self.reader.has_ended() && self.is_stuck() {
                 return Err(Ended::Goodbye);
@@ -248,11 +250,11 @@ impl Connection {
     }
 
     /// What there is to be late with.
-    fn states(&self) -> timing::States<'_> {
+    fn states(&self, may_read: bool) -> timing::States<'_> {
         timing::States {
             limits: &self.shared.limits,
             // What we do not read is not late.
-            receiving: if self.incoming.is_none() { self.reader.under_way() } else { None },
+            receiving: if may_read { self.reader.under_way() } else { None },
             sending: !self.outgoing.is_empty(),
             busy: !self.pending.is_empty() || self.incoming.is_some(),
         }
