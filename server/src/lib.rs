@@ -35,6 +35,7 @@
 //! it closes has the reason in the log.
 
 mod advertised;
+mod auth;
 mod authorizer;
 mod connection;
 mod connections;
@@ -47,6 +48,7 @@ mod sessions;
 mod shared;
 
 pub use advertised::Advertised;
+pub use auth::{Mechanism, set_password};
 pub use authorizer::{AllowAll, Authorizer, Operation, Principal, Resource};
 pub use error::{Error, Unfinished};
 pub use limits::Limits;

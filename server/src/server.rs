@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::advertised::Advertised;
+use crate::auth::{Authentication, Mechanism};
 use crate::authorizer::{AllowAll, Authorizer};
 use crate::connection::{Ended, serve};
 use crate::connections::{Connections, Place};
@@ -29,6 +30,7 @@ pub struct Builder {
     limits: Limits,
     advertised: Option<Advertised>,
     authorizer: Arc<dyn Authorizer>,
+    mechanisms: Vec<Mechanism>,
 }
 
 /// A listener for Kafka clients over a broker.
@@ -61,18 +63,29 @@ impl Builder {
         Self { authorizer: Arc::new(authorizer), ..self }
     }
 
+    /// Lets only those clients in that log in by one of these mechanisms; [`set_password`](crate::set_password) makes
+    /// the first user.
+    pub fn sasl(self, mechanisms: impl IntoIterator<Item = Mechanism>) -> Self {
+        Self { mechanisms: mechanisms.into_iter().collect(), ..self }
+    }
+
     /// Listens on `address`, in the current tokio runtime. Port 0 takes a free one.
     ///
     /// # Errors
-    /// [`Error::Bind`]; [`Error::Limits`].
+    /// [`Error::Bind`]; [`Error::Limits`]; [`Error::Randomness`].
     pub async fn bind(self, address: SocketAddr) -> Result<Server, Error> {
-        let Self { broker, limits, advertised, authorizer } = self;
+        let Self { broker, limits, advertised, authorizer, mechanisms } = self;
         check(&limits)?;
         let bind = |source| Error::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let advertised = advertised.unwrap_or_else(|| Advertised::of_listener(address));
-        let shared = Shared::new(broker, limits, advertised, authorizer);
+        let authentication = if mechanisms.is_empty() {
+            None
+        } else {
+            Some(Arc::new(Authentication::new(mechanisms, Arc::clone(&broker)).map_err(Error::Randomness)?))
+        };
+        let shared = Shared::new(broker, limits, advertised, authorizer, authentication);
         let env = shared.env.clone();
         let connections = Connections::new();
         let keeping = {
@@ -108,7 +121,13 @@ fn check(limits: &Limits) -> Result<(), Error> {
 impl Server {
     /// A server over `broker`, with default limits.
     pub fn builder(broker: Arc<Broker>) -> Builder {
-        Builder { broker, limits: Limits::default(), advertised: None, authorizer: Arc::new(AllowAll) }
+        Builder {
+            broker,
+            limits: Limits::default(),
+            advertised: None,
+            authorizer: Arc::new(AllowAll),
+            mechanisms: Vec::new(),
+        }
     }
 
     /// Where it listens.

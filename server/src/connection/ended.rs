@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use crate::auth::Refused;
 use ottla_broker_core::error::Error;
 use ottla_wire::{ApiKey, EncodeError, FrameError, RequestError};
 
@@ -31,6 +32,12 @@ pub(crate) enum Ended {
     Encode(#[from] EncodeError),
     #[error("a batch for which no answer was asked is refused: {0}")]
     RefusedUnanswered(Error),
+    #[error("{0} was asked of a client that has yet to say who it is")]
+    NotLoggedIn(ApiKey),
+    #[error("the client has not said who it is for {0:?}")]
+    NoLogIn(Duration),
+    #[error("the client was not let in: {0}")]
+    Refused(Refused),
     #[error("there is no way to answer: {0}")]
     Unanswerable(Error),
     #[error("the server is shutting down")]
@@ -53,6 +60,8 @@ impl Ended {
             Self::SlowReceiver(_) => "slow_receiver",
             Self::Encode(_) => "encode",
             Self::RefusedUnanswered(_) => "refused_unanswered",
+            Self::NotLoggedIn(_) | Self::NoLogIn(_) => "not_logged_in",
+            Self::Refused(_) => "refused_log_in",
             Self::Unanswerable(_) => "unanswerable",
             Self::Shutdown => "shutdown",
             Self::Cut => "cut",

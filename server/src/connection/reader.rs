@@ -66,7 +66,6 @@ impl Reader {
     }
 
     /// From now on frames may be so long.
-    #[expect(dead_code, reason = "authentication raises the limit")]
     pub(super) const fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
@@ -106,9 +105,7 @@ impl Reader {
     /// # Errors
     /// A length that is none or beyond the limit; an end within a frame; what the connection failed with.
     pub(super) async fn read(&mut self, from: &mut (impl AsyncRead + Unpin), is_wanted: bool) -> Result<Read, Ended> {
-        if is_wanted
-            && let Some(frame) = self.take().await?
-        {
+        if is_wanted && let Some(frame) = self.take().await? {
             return Ok(Read::Frame(frame));
         }
         if let Some(large) = &mut self.large {

@@ -16,6 +16,8 @@ pub(super) struct States<'a> {
     pub(super) sending: bool,
     /// Requests are being answered.
     pub(super) busy: bool,
+    /// The client has yet to say who it is.
+    pub(super) logging_in: bool,
 }
 
 pub(super) struct Timing {
@@ -26,12 +28,14 @@ pub(super) struct Timing {
     sending_since: Option<Moment>,
     /// Since when there has been nothing to do.
     idle_since: Option<Moment>,
+    /// Since when the client has been asked who it is.
+    asked_since: Option<Moment>,
     timer: Option<(Moment, BoxFuture<'static, ()>)>,
 }
 
 impl Timing {
     pub(super) const fn new(env: Env) -> Self {
-        Self { env, receiving_since: None, sending_since: None, idle_since: None, timer: None }
+        Self { env, receiving_since: None, sending_since: None, idle_since: None, asked_since: None, timer: None }
     }
 
     pub(super) const fn has_received(&mut self) {
@@ -66,6 +70,8 @@ impl Timing {
                 .map(|since| (since + receive, Ended::SlowSender(receive))),
             since(&mut self.sending_since, states.sending)
                 .map(|since| (since + limits.send, Ended::SlowReceiver(limits.send))),
+            since(&mut self.asked_since, states.logging_in)
+                .map(|since| (since + limits.authentication, Ended::NoLogIn(limits.authentication))),
             since(&mut self.idle_since, idle).map(|since| (since + limits.idle, Ended::Idle(limits.idle))),
         ];
         let (due, ended) = deadlines.into_iter().flatten().min_by_key(|(at, _)| *at)?;
