@@ -66,8 +66,16 @@ impl Shared {
     /// What a server would share that listens nowhere.
     #[cfg(test)]
     pub(crate) fn of(broker: Arc<Broker>, limits: Limits) -> Arc<Self> {
+        Self::asking(broker, limits, &[])
+    }
+
+    /// What a server would share that listens nowhere and asks its clients who they are.
+    #[cfg(test)]
+    pub(crate) fn asking(broker: Arc<Broker>, limits: Limits, mechanisms: &[crate::auth::Mechanism]) -> Arc<Self> {
         let advertised = Advertised { host: "localhost".to_owned(), port: 9092 };
-        Self::new(broker, limits, advertised, Arc::new(crate::authorizer::AllowAll), None)
+        let asked = Authentication::new(mechanisms.to_vec(), Arc::clone(&broker)).unwrap();
+        let authentication = (!mechanisms.is_empty()).then(|| Arc::new(asked));
+        Self::new(broker, limits, advertised, Arc::new(crate::authorizer::AllowAll), authentication)
     }
 
     /// Waits until the broker's storage has room for about `bytes`. That it is closed is told by the append.

@@ -100,6 +100,21 @@ async fn who_takes_no_answers_is_closed_and_no_longer_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_does_not_say_who_it_is_is_closed() {
+    let broker = Broker::start(BrokerConfig::default(), ottla_backends::memory::backend(), Env::seeded(1));
+    let limits = Limits { authentication: Duration::from_secs(20), ..Limits::default() };
+    let shared = Shared::asking(broker.await.unwrap(), limits, &[crate::Mechanism::Plain]);
+    let (mut client, ended) = connect(&shared, 64 << 10);
+    let since = shared.env.now();
+    // What may be asked before does not put it off.
+    while client.write_all(&api_versions()).await.is_ok() {
+        shared.env.sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(ended.await.unwrap().name(), "not_logged_in");
+    assert!(shared.env.now().since(since) < Duration::from_secs(22));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cut_ends_what_waits() {
     let shared = shared(Limits::default()).await;
     let (_client, ended) = connect(&shared, 64);

@@ -10,7 +10,7 @@ use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::record::{Batch, Builder as BatchBuilder, BuilderOptions, Flags};
 use ottla_broker_core::{Offset, TopicName};
-use ottla_server::{Limits, Server};
+use ottla_server::{Limits, Mechanism, Server};
 use ottla_wire::messages::{
     Fetch, FetchPartition, FetchRequest, FetchResponse, FetchTopic, Produce, ProducePartition, ProduceRequest,
     ProduceResponse, ProduceTopic,
@@ -31,6 +31,10 @@ pub(crate) async fn world() -> World {
 }
 
 pub(crate) async fn world_with(limits: Limits) -> World {
+    world_with_logins(limits, &[]).await
+}
+
+pub(crate) async fn world_with_logins(limits: Limits, mechanisms: &[Mechanism]) -> World {
     let config = BrokerConfig::default().with("auto.create.topics.enable", true).unwrap();
     let broker = Broker::start(config, ottla_backends::memory::backend(), Env::system()).await.unwrap();
     let topic = CreateTopic {
@@ -42,6 +46,7 @@ pub(crate) async fn world_with(limits: Limits) -> World {
     broker.create_topics(vec![topic], false).await.unwrap().remove(0).unwrap();
     let server = Server::builder(broker.clone())
         .limits(limits)
+        .sasl(mechanisms.iter().copied())
         .advertised("broker.example", 19_092)
         .bind("127.0.0.1:0".parse().unwrap())
         .await
