@@ -32,6 +32,7 @@ mod routes;
 mod topics;
 
 pub use credentials::{DescribedScram, ScramChange};
+pub use describe::Elected;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -17,6 +17,9 @@ pub enum Error {
     /// The system has no random bytes, which log-ins need.
     #[error("there is no randomness to be had, which log-ins need: {0}")]
     Randomness(#[source] getrandom::Error),
+    /// The metrics of the process go elsewhere already.
+    #[error("the metrics cannot be gathered: {0}")]
+    Metrics(String),
     /// A limit that contradicts another, or itself.
     #[error("{0}")]
     Limits(String),

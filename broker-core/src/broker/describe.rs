@@ -5,6 +5,9 @@ use super::routes::Routes;
 use crate::api::{ActiveProducer, Election, Error, ErrorCode, LogDir, LogDirPartition};
 use crate::ids::TopicPartition;
 
+/// A partition, and whether its leader was chosen anew.
+pub type Elected = (TopicPartition, Result<(), Error>);
+
 impl Broker {
     /// The idempotent producers that partitions remember. One answer each, in order.
     ///
@@ -47,7 +50,7 @@ impl Broker {
         &self,
         election: Election,
         partitions: Option<Vec<TopicPartition>>,
-    ) -> Result<Vec<(TopicPartition, Result<(), Error>)>, Error> {
+    ) -> Result<Vec<Elected>, Error> {
         self.check_serving(ErrorCode::NotController)?;
         let routes = self.routes();
         let all = partitions.is_none();

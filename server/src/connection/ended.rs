@@ -22,6 +22,9 @@ pub(crate) enum Ended {
     NotServed(ApiKey),
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
+    #[cfg(feature = "tls")]
+    #[error("there is no TLS with the client: {0}")]
+    Tls(io::Error),
     #[error("nothing was asked for {0:?}")]
     Idle(Duration),
     #[error("a request was not whole after {0:?}")]
@@ -55,6 +58,8 @@ impl Ended {
             Self::Frame(_) => "bad_frame",
             Self::Request(_) | Self::NotServed(_) => "bad_request",
             Self::Io(_) => "io",
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => "tls",
             Self::Idle(_) => "idle",
             Self::SlowSender(_) => "slow_sender",
             Self::SlowReceiver(_) => "slow_receiver",

@@ -314,7 +314,7 @@ impl Connection {
         timing::States {
             limits: &self.shared.limits,
             // What we do not read is not late.
-            receiving: if may_read { self.reader.under_way() } else { None },
+            receiving: if may_read || is_planted("unread-is-late") { self.reader.under_way() } else { None },
             sending: !self.outgoing.is_empty(),
             busy: !self.pending.is_empty() || self.incoming.is_some(),
             logging_in: !self.log_in.is_done(),

@@ -167,7 +167,7 @@ impl Reader {
 
     /// The budget's share of a frame. Cancel-safe: the place in the queue is kept.
     async fn share_of(&mut self, len: usize) -> Result<OwnedSemaphorePermit, Ended> {
-        let asked = u32::try_from(len).unwrap_or(u32::MAX);
+        let asked = if is_planted("budget-unasked") { 0 } else { u32::try_from(len).unwrap_or(u32::MAX) };
         let asking = match &mut self.asking {
             Some(asking) => asking,
             None => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ottla_broker_core::TopicPartition;
+use ottla_broker_core::broker::Elected;
 use ottla_broker_core::error::Error;
 use ottla_wire::messages::{
     DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeProducersRequest, DescribeProducersResponse,
@@ -56,7 +57,7 @@ pub(super) fn elect(
         Ok(election) => election,
         Err(error) => return Ok(ElectLeadersResponse::refused(asked.version, request, &error)),
     };
-    let answers = |results: Vec<(TopicPartition, Result<(), Error>)>| {
+    let answers = |results: Vec<Elected>| {
         results.into_iter().map(|(name, result)| (Arc::from(name.topic.as_str()), name.partition, result))
     };
     let Some(named) = request.partitions() else {

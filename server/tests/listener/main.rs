@@ -9,3 +9,5 @@ mod login;
 mod sessions;
 mod shutdown;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
