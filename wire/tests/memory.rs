@@ -60,7 +60,7 @@ fn allowed(len: usize) -> usize {
 }
 
 fn whole(encoded: &ottla_wire::Encoded) -> Bytes {
-    Bytes::copy_from_slice(&encoded.to_bytes()[ottla_wire::LENGTH_PREFIX..])
+    Bytes::copy_from_slice(encoded.to_bytes().get(ottla_wire::LENGTH_PREFIX..).unwrap_or_default())
 }
 
 #[test]
@@ -87,6 +87,17 @@ fn a_list_of_the_smallest_entries_stays_within_the_budget() {
             }
         }
     }
+}
+
+#[test]
+fn a_count_alone_reserves_nothing() {
+    // A fetch answer with one topic and as many partitions as there are bytes: each would be some 200 in memory.
+    let mut bytes = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, b't', 0, 0x10, 0, 0];
+    bytes.resize(bytes.len() + (1 << 20), 0);
+    let bytes = Bytes::from(bytes);
+    let (decoded, taken) = peak(|| Response::decode(ApiKey::Fetch, 4, &bytes));
+    assert!(decoded.is_err());
+    assert!(taken < 1024, "{taken} bytes");
 }
 
 proptest! {

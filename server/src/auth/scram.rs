@@ -101,7 +101,8 @@ impl Scram {
         }
         let client_key: Vec<u8> = proof.iter().zip(&signature).map(|(one, other)| one ^ other).collect();
         let proven = is_same(&hash(self.mechanism, &client_key), &self.keys.stored_key);
-        if !(proven && self.is_known) && !is_planted("scram-proof-unchecked") {
+        let let_in = proven && self.is_known || is_planted("scram-proof-unchecked");
+        if !let_in {
             return Err(Refused::Wrong);
         }
         let verifier = hmac(self.mechanism, &self.keys.server_key, said.as_bytes());

@@ -57,3 +57,34 @@ impl Field for Generation {
         self.0.write(encoder, form);
     }
 }
+
+#[cfg(any(test, feature = "testing"))]
+mod sample {
+    use super::{Arc, Generation, GroupId, InstanceId, MemberId};
+    use crate::testing::{Sample, Sampler, nullable};
+
+    macro_rules! from {
+        ($($type:ident: $inner:ty),*) => {
+            $(impl Sample for $type {
+                fn sample(sampler: &mut Sampler, version: i16, form: bool) -> Self {
+                    Self::from(<$inner>::sample(sampler, version, form))
+                }
+            })*
+        };
+    }
+
+    from!(GroupId: Arc<str>, MemberId: Arc<str>, InstanceId: Arc<str>);
+    nullable!(InstanceId);
+
+    impl Sample for Generation {
+        fn sample(sampler: &mut Sampler, version: i16, form: bool) -> Self {
+            Self(i32::sample(sampler, version, form))
+        }
+    }
+
+    impl Sample for Option<MemberId> {
+        fn sample(sampler: &mut Sampler, version: i16, form: bool) -> Self {
+            Some(MemberId::sample(sampler, version, form)).filter(|member| !member.as_str().is_empty())
+        }
+    }
+}

@@ -169,3 +169,10 @@ impl AlterUserScramCredentialsResponse {
         users.iter().map(answer).collect()
     }
 }
+
+#[cfg(any(test, feature = "testing"))]
+impl crate::testing::Sample for ScramBytes {
+    fn sample(sampler: &mut crate::testing::Sampler, version: i16, form: bool) -> Self {
+        Self(crate::testing::Sample::sample(sampler, version, form))
+    }
+}

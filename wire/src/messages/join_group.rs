@@ -4,8 +4,10 @@
 //! KIP-394 (a name to join again with, v4), KIP-345 (static members, v5), KIP-559 (protocol names, v7),
 //! KIP-800 (the reason, v8), KIP-814 (a leader that has nothing to divide, v9).
 //!
-//! Deviations: none. Version 0 has no time limit of the rebalance: the session's is taken. A first join is
-//! answered with `MEMBER_ID_REQUIRED` from version 4 on, and never for a static member.
+//! Deviations: the reason is read and not passed on: it is for people.
+//!
+//! Version 0 has no time limit of the rebalance: the session's is taken. A first join is answered with
+//! `MEMBER_ID_REQUIRED` from version 4 on, and never for a static member.
 
 use std::sync::Arc;
 use std::time::Duration;

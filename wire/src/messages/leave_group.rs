@@ -3,7 +3,9 @@
 //! Source: `LeaveGroupRequest.json`, `LeaveGroupResponse.json`; KIP-345 (several members, static ones, v3),
 //! KIP-800 (the reason, v5).
 //!
-//! Deviations: none. Up to version 2 there is one member, and its error is that of the whole answer.
+//! Deviations: the reason is read and not passed on: it is for people.
+//!
+//! Up to version 2 there is one member, and its error is that of the whole answer.
 
 use std::sync::Arc;
 

@@ -51,7 +51,10 @@ fn a_produce_request_has_one_sound_batch_a_partition() {
     assert_eq!(refusal(None, 9), ErrorCode::InvalidRecord);
     assert_eq!(refusal(Some(Records::default()), 9), ErrorCode::InvalidRecord);
     assert_eq!(refusal(Some(Records::Raw(Bytes::from([&one[..], &one[..]].concat()))), 9), ErrorCode::InvalidRecord);
-    assert_eq!(refusal(Some(Records::Raw(one.slice(..one.len() - 1))), 9), ErrorCode::CorruptMessage);
+    assert_eq!(
+        refusal(Some(Records::Raw(Bytes::copy_from_slice(&one[..one.len() - 1]))), 9),
+        ErrorCode::CorruptMessage
+    );
     // A message set of format 1.
     let mut old = one.to_vec();
     old[16] = 1;
