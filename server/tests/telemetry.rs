@@ -1,5 +1,13 @@
 //! Health and metrics over HTTP.
 #![cfg(feature = "telemetry")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking, and run tasks of their own"
+)]
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -116,6 +116,7 @@ async fn without_acks_a_refusal_ends_the_connection() {
     let world = world().await;
     let mut client = world.client().await;
     client.send::<Produce>(9, &produce(0, "nowhere", "lost")).await;
+    client.send::<ApiVersions>(3, &ApiVersionsRequest::default()).await;
     assert_eq!(client.frame().await, None);
     world.ended("refused_unanswered").await;
     world.close().await;

@@ -135,6 +135,7 @@ async fn connections_beyond_the_limit_are_closed() {
         client.ask::<ApiVersions>(0, &ApiVersionsRequest::default()).await;
     }
     let mut three = world.client().await;
+    three.send::<ApiVersions>(0, &ApiVersionsRequest::default()).await;
     assert_eq!(three.frame().await, None);
     world.ended("refused").await;
     drop(one);

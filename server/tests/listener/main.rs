@@ -1,5 +1,12 @@
 //! The listener over loopback, by a client that speaks frames.
-#![allow(clippy::disallowed_methods, reason = "tests run tasks of their own")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking, and run tasks of their own"
+)]
 
 mod admin;
 mod data;

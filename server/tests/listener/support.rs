@@ -1,5 +1,6 @@
 //! A broker behind a listener, and a client that speaks frames.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,8 +92,12 @@ impl Client {
         Self { stream: Box::new(stream), arrived: BytesMut::new(), next: 0 }
     }
 
+    /// Writes, if the server still listens: whether it does shows in what it answers.
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).await.unwrap();
+        match self.stream.write_all(bytes).await {
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+            written => written.unwrap(),
+        }
     }
 
     /// Sends a request and returns its number.
@@ -121,7 +126,7 @@ impl Client {
             match self.stream.read_buf(&mut self.arrived).await {
                 Ok(0) => return None,
                 Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("{error}"),
             }
         }
