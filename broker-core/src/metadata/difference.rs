@@ -76,7 +76,7 @@ impl Image {
         for (user, mechanism) in gone.filter(|(user, mechanism)| target.scram_keys(user, *mechanism).is_none()) {
             commands.push(Command::AlterScram { user: user.clone(), mechanism, keys: None });
         }
-        for (user, of_user) in &*target.scram {
+        for (user, of_user) in target.scram.iter().filter(|_| !is_planted("copy-forgets-credentials")) {
             for (mechanism, keys) in of_user {
                 if self.scram_keys(user, *mechanism) != Some(keys) {
                     let (user, keys) = (user.clone(), Some(keys.clone()));

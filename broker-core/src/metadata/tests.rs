@@ -188,3 +188,19 @@ fn the_log_keeps_its_form() {
     );
     assert_eq!(Command::decode(&command.encode().unwrap()).unwrap(), command);
 }
+
+#[test]
+fn credentials_go_along_with_a_copy() {
+    let set = |user: &str, mechanism, secret: u8| {
+        let key = vec![secret; 3];
+        let keys = ScramKeys { iterations: 4_096, salt: key.clone(), stored_key: key.clone(), server_key: key };
+        Command::AlterScram { user: user.to_owned(), mechanism, keys: Some(keys) }
+    };
+    let (short, long) = (ScramMechanism::Sha256, ScramMechanism::Sha512);
+    let before = image(&[set("gone", short, 1), set("kept", short, 2), set("other", long, 3)]);
+    let target = image(&[set("kept", short, 2), set("other", long, 4), set("new", short, 5)]);
+    assert!(before.difference(&target).is_some());
+    let copied = before.apply(&before.towards(&target)).unwrap();
+    assert_eq!(copied.difference(&target), None);
+    assert_eq!(copied.scram_users().count(), 3);
+}
