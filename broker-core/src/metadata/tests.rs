@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::api::ScramMechanism;
 use crate::ids::{BrokerId, LeaderEpoch, TopicId, TopicName};
 
 fn registration(id: i32) -> Registration {
@@ -56,6 +57,12 @@ fn any_command() -> impl Strategy<Value = Command> {
         (0..4_u8, config.clone()).prop_map(|(id, value)| Command::AlterTopicConfigs {
             topic: topic_id(id),
             changes: BTreeMap::from([("retention.ms".to_owned(), value)]),
+        }),
+        ("[ab]", any::<bool>(), 0..3_u8).prop_map(|(user, short, secret)| {
+            let mechanism = if short { ScramMechanism::Sha256 } else { ScramMechanism::Sha512 };
+            let key = vec![secret; 3];
+            let keys = ScramKeys { iterations: 4_096, salt: key.clone(), stored_key: key.clone(), server_key: key };
+            Command::AlterScram { user, mechanism, keys: (secret > 0).then_some(keys) }
         }),
         (0..2_i32, config).prop_map(|(id, value)| Command::AlterBrokerConfigs {
             broker: BrokerId(id),
@@ -180,4 +187,20 @@ fn the_log_keeps_its_form() {
         r#"{"v":1,"c":{"elect_leaders":{"topics":[{"topic":"00000000-0000-0000-0000-000000000001","elections":[[0,0,3,[0]]]}]}}}"#
     );
     assert_eq!(Command::decode(&command.encode().unwrap()).unwrap(), command);
+}
+
+#[test]
+fn credentials_go_along_with_a_copy() {
+    let set = |user: &str, mechanism, secret: u8| {
+        let key = vec![secret; 3];
+        let keys = ScramKeys { iterations: 4_096, salt: key.clone(), stored_key: key.clone(), server_key: key };
+        Command::AlterScram { user: user.to_owned(), mechanism, keys: Some(keys) }
+    };
+    let (short, long) = (ScramMechanism::Sha256, ScramMechanism::Sha512);
+    let before = image(&[set("gone", short, 1), set("kept", short, 2), set("other", long, 3)]);
+    let target = image(&[set("kept", short, 2), set("other", long, 4), set("new", short, 5)]);
+    assert!(before.difference(&target).is_some());
+    let copied = before.apply(&before.towards(&target)).unwrap();
+    assert_eq!(copied.difference(&target), None);
+    assert_eq!(copied.scram_users().count(), 3);
 }

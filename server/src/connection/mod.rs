@@ -1,0 +1,323 @@
+//! One connection: a task that reads, asks the broker and writes, all at once.
+//!
+//! ```text
+//!  bytes ─► Reader ─► Incoming ─► its turn ─► dispatch ─► Pending (in order) ─► Outgoing ─► bytes
+//!             │                                  │             │
+//!             └ share of the budget              └ broker      └ polled together, taken in order
+//! ```
+//!
+//! Requests are begun as they come and answered in their order. Two kinds wait for others of their connection:
+//! see [`Turn`]. All waiting is in one `select!`, so that whatever is waited for (a long poll, the budget, the
+//! other side) keeps nothing else from going on, and dropping the task drops all of it: what was appended
+//! stays appended, and everything else only reads or gives up its answer.
+
+mod ended;
+mod outgoing;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod timing;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesOrdered;
+use ottla_broker_core::env::BoxFuture;
+use ottla_broker_core::planted::is_planted;
+use ottla_wire::{ApiKey, Encoded, Request, RequestHeader, Response, decode_request};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedSemaphorePermit;
+
+pub(crate) use ended::Ended;
+
+use crate::auth::{LogIn, Refused};
+use crate::dispatch::{Asked, Outcome, Turn, dispatch, turn_of};
+use crate::shared::{Phase, Shared};
+use outgoing::Outgoing;
+use reader::{Frame, Read, Reader};
+use timing::Timing;
+
+/// Bytes that may wait to be written before another answer is taken.
+const HIGH_WATER: usize = 1 << 20;
+
+/// What became of a request.
+struct Answered {
+    turn: Turn,
+    outcome: Result<Option<Encoded>, Ended>,
+}
+
+/// A request that is yet to be begun.
+struct Incoming {
+    header: RequestHeader,
+    request: Request,
+    turn: Turn,
+    share: OwnedSemaphorePermit,
+    /// The broker was asked for room, and has none yet.
+    room: Option<BoxFuture<'static, ()>>,
+}
+
+struct Connection {
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    log_in: LogIn,
+    /// Why the connection ends once all is written.
+    closing: Option<Ended>,
+    reader: Reader,
+    outgoing: Outgoing,
+    pending: FuturesOrdered<BoxFuture<'static, Answered>>,
+    incoming: Option<Incoming>,
+    /// Requests among the pending that others wait for.
+    fetches: usize,
+    alone: bool,
+}
+
+/// Serves one connection until it ends, and says why it did.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    from: impl AsyncRead + Unpin + Send,
+    to: impl AsyncWrite + Unpin + Send,
+) -> Ended {
+    let log_in = LogIn::new(shared.authentication.clone());
+    let limits = &shared.limits;
+    let limit = if log_in.is_done() { limits.frame_bytes } else { limits.unauthenticated_frame_bytes };
+    let reader = Reader::new(limit, Arc::clone(&shared.budget));
+    let connection = Connection {
+        shared,
+        peer,
+        log_in,
+        closing: None,
+        reader,
+        outgoing: Outgoing::default(),
+        pending: FuturesOrdered::new(),
+        incoming: None,
+        fetches: 0,
+        alone: false,
+    };
+    match connection.run(from, to).await {
+        Ok(never) => match never {},
+        Err(ended) => ended,
+    }
+}
+
+impl Connection {
+    async fn run(
+        mut self,
+        mut from: impl AsyncRead + Unpin + Send,
+        mut to: impl AsyncWrite + Unpin + Send,
+    ) -> Result<std::convert::Infallible, Ended> {
+        let mut phase = self.shared.phase.subscribe();
+        let mut timing = Timing::new(self.shared.env.clone());
+        loop {
+            let now_in = *phase.borrow_and_update();
+            let draining = match now_in {
+                Phase::Serving => false,
+                Phase::Draining => true,
+                Phase::Cut => return Err(Ended::Cut),
+            };
+            if self.pending.is_empty()
+                && self.outgoing.is_empty()
+                && let Some(ended) = self.closing.take()
+            {
+                return Err(ended);
+            }
+            if draining {
+                // What has not begun is not begun any more: its client tries again elsewhere.
+                self.incoming = None;
+                if self.pending.is_empty() && self.outgoing.is_empty() {
+                    return Err(Ended::Shutdown);
+                }
+            } else if self.is_its_turn() {
+                self.begin();
+                continue;
+            }
+            let is_full = self.pending.len() >= self.shared.limits.requests_per_connection;
+            let may_read = !draining && self.incoming.is_none() && self.closing.is_none() && !is_full;
+            if let Some(late) = timing.look(self.states(may_read)) {
+                return Err(late);
+            }
+            let room = self.incoming.as_mut().and_then(|incoming| incoming.room.as_mut());
+            let is_waiting_for_room = room.is_some();
+            tokio::select! {
+                biased;
+                // The sender lives as long as the server; without one there is nobody to serve for.
+                changed = phase.changed() => if changed.is_err() { return Err(Ended::Cut) },
+                written = self.outgoing.write(&mut to), if !self.outgoing.is_empty() => {
+                    self.shared.meters.sent.increment(u64::try_from(written?).unwrap_or(0));
+                    timing.has_written();
+                }
+                Some(answered) = self.pending.next(), if !self.pending.is_empty() && self.outgoing.len() < HIGH_WATER => {
+                    self.take(answered)?;
+                    timing.is_active();
+                }
+                () = async { if let Some(room) = room { room.await } }, if is_waiting_for_room => {
+                    if let Some(incoming) = &mut self.incoming {
+                        incoming.room = None;
+                    }
+                }
+                read = self.reader.read(&mut from, may_read), if may_read || self.reader.has_room() => {
+                    match read? {
+                        Read::Frame(frame) => {
+                            self.receive(frame)?;
+                            timing.has_received();
+                        }
+                        Read::Ahead => {}
+                        // Whoever closes takes no answers.
+                        Read::End => return Err(Ended::Goodbye),
+                    }
+                }
+                () = timing.passed() => {}
+            }
+            if self.reader.has_ended() && self.is_stuck() {
+                return Err(Ended::Goodbye);
+            }
+        }
+    }
+
+    /// Whether a request waits for answers that nobody takes any more. One that waits for the broker's room is not
+    /// stuck: its client may have asked for no answer at all.
+    fn is_stuck(&self) -> bool {
+        self.incoming.as_ref().is_some_and(|incoming| incoming.room.is_none() && !self.may_begin(incoming.turn))
+            || self.pending.len() >= self.shared.limits.requests_per_connection
+    }
+
+    /// Makes a request of a frame.
+    fn receive(&mut self, frame: Frame) -> Result<(), Ended> {
+        let Frame { bytes, share } = frame;
+        self.shared.meters.received.increment(u64::try_from(bytes.len()).unwrap_or(0));
+        if self.log_in.is_bare() {
+            return self.take_bare_token(&bytes);
+        }
+        match decode_request(&bytes) {
+            Ok((header, Request::SaslHandshake(request))) => {
+                let (response, refused) = self.log_in.handshake(&request, header.version);
+                self.answer_log_in(&header, &response.into(), refused)
+            }
+            Ok((header, Request::SaslAuthenticate(request))) => {
+                let (response, refused) = self.log_in.authenticate(&request);
+                self.answer_log_in(&header, &response.into(), refused)
+            }
+            Ok((header, _)) if self.must_log_in_first(header.key) => Err(Ended::NotLoggedIn(header.key)),
+            Ok((header, request)) => {
+                let turn = turn_of(header.key);
+                let room = match turn {
+                    Turn::Append => Some(self.shared.room(bytes.len())),
+                    Turn::Any | Turn::Read | Turn::Alone => None,
+                };
+                self.incoming = Some(Incoming { header, request, turn, share, room });
+                Ok(())
+            }
+            Err(error) => match error.answer() {
+                Some(answer) => {
+                    tracing::debug!(peer = %self.peer, %error, "a request is answered with an error");
+                    self.answer_at_once(answer);
+                    Ok(())
+                }
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    /// An answer that is there, after those that are yet to come.
+    fn answer_at_once(&mut self, answer: Encoded) {
+        let answered = Answered { turn: Turn::Any, outcome: Ok(Some(answer)) };
+        self.pending.push_back(Box::pin(std::future::ready(answered)));
+    }
+
+    fn answer_log_in(
+        &mut self,
+        header: &RequestHeader,
+        response: &Response,
+        refused: Option<Refused>,
+    ) -> Result<(), Ended> {
+        self.answer_at_once(response.encode(header.correlation_id, header.version)?);
+        self.closing = refused.map(Ended::Refused);
+        self.has_logged_in();
+        Ok(())
+    }
+
+    /// A token without any header, as it follows a handshake of version 0. A refusal has no words there.
+    fn take_bare_token(&mut self, token: &Bytes) -> Result<(), Ended> {
+        let answer = self.log_in.token(token).map_err(Ended::Refused)?;
+        let len = i32::try_from(answer.len()).unwrap_or(i32::MAX).to_be_bytes();
+        self.answer_at_once(Encoded { head: Bytes::from([&len[..], &answer].concat()), rest: Vec::new() });
+        self.has_logged_in();
+        Ok(())
+    }
+
+    fn must_log_in_first(&self, key: ApiKey) -> bool {
+        !self.log_in.is_done() && key != ApiKey::ApiVersions && !is_planted("served-before-log-in")
+    }
+
+    fn has_logged_in(&mut self) {
+        if self.log_in.is_done() {
+            self.reader.set_limit(self.shared.limits.frame_bytes);
+            tracing::debug!(peer = %self.peer, principal = %self.log_in.principal, "the client has logged in");
+        }
+    }
+
+    fn is_its_turn(&self) -> bool {
+        let Some(incoming) = &self.incoming else { return false };
+        incoming.room.is_none() && self.may_begin(incoming.turn)
+    }
+
+    fn may_begin(&self, turn: Turn) -> bool {
+        if self.alone {
+            return false;
+        }
+        match turn {
+            Turn::Any | Turn::Append => true,
+            Turn::Read => self.fetches == 0 && self.outgoing.len() < HIGH_WATER,
+            Turn::Alone => self.pending.is_empty(),
+        }
+    }
+
+    /// Hands the request to the broker.
+    fn begin(&mut self) {
+        let Some(Incoming { header, request, turn, share, .. }) = self.incoming.take() else { return };
+        match turn {
+            Turn::Read => self.fetches += 1,
+            Turn::Alone => self.alone = true,
+            Turn::Any | Turn::Append => {}
+        }
+        let RequestHeader { key, version, correlation_id, client_id } = header;
+        self.shared.meters.request(key);
+        let asked = Asked { version, client_id, peer: self.peer, principal: self.log_in.principal.clone() };
+        let answer = dispatch(&self.shared, asked, request);
+        self.pending.push_back(Box::pin(async move {
+            let outcome = match answer.await {
+                Outcome::Answer(response) => response.encode(correlation_id, version).map(Some).map_err(Ended::from),
+                Outcome::Silence => Ok(None),
+                Outcome::Close(ended) => Err(ended),
+            };
+            drop(share);
+            Answered { turn, outcome }
+        }));
+    }
+
+    fn take(&mut self, answered: Answered) -> Result<(), Ended> {
+        match answered.turn {
+            Turn::Read => self.fetches = self.fetches.saturating_sub(1),
+            Turn::Alone => self.alone = false,
+            Turn::Any | Turn::Append => {}
+        }
+        if let Some(frame) = answered.outcome? {
+            self.outgoing.push(frame);
+        }
+        Ok(())
+    }
+
+    /// What there is to be late with.
+    fn states(&self, may_read: bool) -> timing::States<'_> {
+        timing::States {
+            limits: &self.shared.limits,
+            // What we do not read is not late.
+            receiving: if may_read || is_planted("unread-is-late") { self.reader.under_way() } else { None },
+            sending: !self.outgoing.is_empty(),
+            busy: !self.pending.is_empty() || self.incoming.is_some(),
+            logging_in: !self.log_in.is_done(),
+        }
+    }
+}
