@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use ottla_broker_core::planted::is_planted;
 
 use crate::codec::{DecodeError, Decoder, EncodeError, Encoded, Encoder, Field};
 use crate::messages::{
@@ -103,6 +104,32 @@ macro_rules! apis {
                 match self { $(Self::$name(_) => ApiKey::$name,)* }
             }
 
+            /// The frame of it.
+            ///
+            /// # Errors
+            /// [`EncodeError`] if the version cannot say it, or something is too long for its field.
+            pub fn encode(
+                &self,
+                correlation_id: i32,
+                client_id: Option<&str>,
+                version: i16,
+            ) -> Result<Encoded, EncodeError> {
+                match self {
+                    $(Self::$name(request) => {
+                        crate::request::encode_request::<$name>(correlation_id, client_id, version, request)
+                    })*
+                }
+            }
+
+            #[cfg(any(test, feature = "testing"))]
+            pub(crate) fn sample(key: ApiKey, version: i16, sampler: &mut crate::testing::Sampler) -> Self {
+                match key {
+                    $(ApiKey::$name => {
+                        Self::$name(Box::new(crate::testing::Sample::sample(sampler, version, true)))
+                    })*
+                }
+            }
+
             pub(crate) fn read(key: ApiKey, decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
                 match key { $(ApiKey::$name => Field::read(decoder, true).map(Box::new).map(Self::$name),)* }
             }
@@ -128,6 +155,49 @@ macro_rules! apis {
             /// [`EncodeError`] if the version cannot say it, or something is too long for its field.
             pub fn encode(&self, correlation_id: i32, version: i16) -> Result<Encoded, EncodeError> {
                 match self { $(Self::$name(response) => encode_response::<$name>(correlation_id, version, response),)* }
+            }
+        }
+
+        impl Response {
+            /// Reads the frame of a response, without its length, to a request of `version`, and gives the correlation
+            /// id with it.
+            ///
+            /// # Errors
+            /// [`DecodeError`]: the connection is to be closed.
+            pub fn decode(key: ApiKey, version: i16, frame: &Bytes) -> Result<(i32, Self), DecodeError> {
+                match key {
+                    $(ApiKey::$name => {
+                        let (correlation_id, response) = decode_response::<$name>(version, frame)?;
+                        Ok((correlation_id, Self::$name(Box::new(response))))
+                    })*
+                }
+            }
+
+            #[cfg(any(test, feature = "testing"))]
+            pub(crate) fn sample(key: ApiKey, version: i16, sampler: &mut crate::testing::Sampler) -> Self {
+                match key {
+                    $(ApiKey::$name => {
+                        Self::$name(Box::new(crate::testing::Sample::sample(sampler, version, true)))
+                    })*
+                }
+            }
+        }
+
+        /// What another implementation of the protocol makes of a message's bytes, header left out: it reads
+        /// them to their end and writes them again.
+        #[cfg(test)]
+        pub(crate) mod compared {
+            use bytes::Bytes;
+
+            use super::ApiKey;
+            use crate::tests::differential::again;
+
+            pub(crate) fn request(key: ApiKey, version: i16, body: Bytes) -> Result<Bytes, String> {
+                match key { $(ApiKey::$name => again::<kafka_wire::$request>(version, body),)* }
+            }
+
+            pub(crate) fn response(key: ApiKey, version: i16, body: Bytes) -> Result<Bytes, String> {
+                match key { $(ApiKey::$name => again::<kafka_wire::$response>(version, body),)* }
             }
         }
 
@@ -191,8 +261,8 @@ impl fmt::Display for ApiKey {
 /// Whether a response of this API and version has tagged fields in its header (header v1, not v0).
 ///
 /// ApiVersions never has: a client reads its answer before it knows what the server speaks (KIP-511).
-const fn flexible_header(key: ApiKey, version: i16) -> bool {
-    key.spec().is_flexible(version) && !matches!(key, ApiKey::ApiVersions)
+fn flexible_header(key: ApiKey, version: i16) -> bool {
+    key.spec().is_flexible(version) && (!matches!(key, ApiKey::ApiVersions) || is_planted("tags-before-api-versions"))
 }
 
 /// The frame of a response. `version` MUST be that of the request.

@@ -34,6 +34,10 @@
 //! # }
 //! ```
 //!
+//! | feature | what it brings |
+//! |---|---|
+//! | `testing` | messages of any shape, and what a fuzzer calls |
+//!
 //! # Bytes from strangers
 //!
 //! Every length is checked against the bytes that remain, and memory is taken from a budget before it is
@@ -63,6 +67,8 @@ mod negotiate;
 pub mod net;
 mod request;
 mod shape;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod version;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::Reader;
 
 use crate::api::{Api, ApiKey, Request, encode_response};
@@ -68,7 +69,9 @@ impl RequestError {
     #[must_use]
     pub fn answer(&self) -> Option<Encoded> {
         match self {
-            Self::UnsupportedVersion { key: ApiKey::ApiVersions, correlation_id, .. } => {
+            Self::UnsupportedVersion { key: ApiKey::ApiVersions, correlation_id, .. }
+                if !is_planted("silent-about-versions") =>
+            {
                 encode_response::<ApiVersions>(*correlation_id, 0, &ApiVersionsResponse::unsupported_version()).ok()
             }
             _ => None,

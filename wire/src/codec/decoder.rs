@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ottla_broker_core::record::Reader;
+use ottla_broker_core::planted::is_planted;
+use ottla_broker_core::record::{Reader, Truncated};
 
 use super::error::DecodeError;
 use super::field::Field;
@@ -83,11 +84,11 @@ impl<'a> Decoder<'a> {
         let Some(count) = self.length(true)? else { return Ok(None) };
         // The least entry has one byte; the budget knows what it takes in memory.
         if count > self.reader.remaining() {
-            return Err(
-                ottla_broker_core::record::Truncated { needed: count, remaining: self.reader.remaining() }.into()
-            );
+            return Err(Truncated { needed: count, remaining: self.reader.remaining() }.into());
         }
-        self.charge(count.saturating_mul(size_of::<T>()))?;
+        if !is_planted("lists-without-budget") {
+            self.charge(count.saturating_mul(size_of::<T>()))?;
+        }
         let mut entries = Vec::with_capacity(count);
         for _ in 0..count {
             entries.push(T::read(self, true)?);

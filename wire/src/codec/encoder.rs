@@ -1,6 +1,7 @@
 //! Writes fields, in the classic or the flexible (KIP-482) form, and never copies a record batch.
 
 use bytes::Bytes;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::share;
 
 use super::encoded::Encoded;
@@ -60,7 +61,7 @@ impl Encoder {
 
     /// Writes bytes without copying them, unless they are few.
     pub(crate) fn put_shared(&mut self, bytes: &Bytes) {
-        if bytes.len() < COPY_BELOW {
+        if bytes.len() < COPY_BELOW || is_planted("batches-copied") {
             self.put(bytes);
         } else {
             self.shared_len += bytes.len();

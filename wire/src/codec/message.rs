@@ -111,6 +111,29 @@ macro_rules! message {
                     encoder.tags(tags);
                 }
             }
+
+            #[cfg(any(test, feature = "testing"))]
+            impl $crate::testing::Sample for $name {
+                #[allow(unused_variables, reason = "a struct may have no field at all")]
+                fn sample(sampler: &mut $crate::testing::Sampler, version: i16, _form: bool) -> Self {
+                    Self {
+                        $($field: if ($versions).contains(&version) {
+                            $crate::testing::Sample::sample(
+                                sampler,
+                                version,
+                                $crate::codec::message!(@form version $($form)?),
+                            )
+                        } else {
+                            $crate::codec::message!(@default $($default)?)
+                        },)*
+                        $($($tag_field: if ($tag_versions).contains(&version) && sampler.once_in(2) {
+                            $crate::testing::Sample::sample(sampler, version, true)
+                        } else {
+                            $crate::codec::message!(@default $($tag_default)?)
+                        },)*)?
+                    }
+                }
+            }
         )*
     };
     (@default) => { Default::default() };

@@ -121,6 +121,9 @@ impl Nullable for Cursor {
     }
 }
 
+#[cfg(any(test, feature = "testing"))]
+crate::testing::nullable!(Cursor);
+
 impl DescribeTopicPartitionsResponse {
     /// The page that `request` asks for, of `topics`: those that it names, or all, with the name by which each was
     /// asked for. An answer goes up to the limit and says where the next one begins.

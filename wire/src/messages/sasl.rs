@@ -90,3 +90,10 @@ impl Field for Token {
         self.0.write(encoder, form);
     }
 }
+
+#[cfg(any(test, feature = "testing"))]
+impl crate::testing::Sample for Token {
+    fn sample(sampler: &mut crate::testing::Sampler, version: i16, form: bool) -> Self {
+        Self(crate::testing::Sample::sample(sampler, version, form))
+    }
+}

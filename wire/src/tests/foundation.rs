@@ -7,25 +7,15 @@ use ottla_broker_core::error::ErrorCode;
 use ottla_broker_core::{BrokerId, LeaderEpoch};
 use uuid::Uuid;
 
+use super::frame;
 use crate::messages::{
     ApiVersions, ApiVersionsRequest, ApiVersionsResponse, Metadata, MetadataBroker, MetadataPartition, MetadataRequest,
     MetadataRequestTopic, MetadataResponse, MetadataTopic,
 };
 use crate::{
-    ApiKey, DecodeError, EncodeError, Encoded, FrameError, Progress, Request, RequestError, Response, decode_request,
+    ApiKey, DecodeError, EncodeError, FrameError, Progress, Request, RequestError, Response, decode_request,
     decode_response, encode_request, next_frame,
 };
-
-fn frame(encoded: &Encoded) -> Bytes {
-    let mut buffer = BytesMut::from(&encoded.to_bytes()[..]);
-    match next_frame(&mut buffer, usize::MAX).unwrap() {
-        Progress::Frame(frame) => {
-            assert!(buffer.is_empty());
-            frame
-        }
-        Progress::Missing(missing) => panic!("{missing} bytes are missing"),
-    }
-}
 
 #[test]
 fn api_versions_request_of_version_3_is_as_kafka_writes_it() {

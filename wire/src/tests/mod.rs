@@ -1,0 +1,24 @@
+//! Tests of the crate, by what they look at.
+
+pub(crate) mod differential;
+mod every_message;
+mod foundation;
+mod names;
+mod rules;
+mod zero_copy;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{Encoded, Progress, next_frame};
+
+/// What is in a frame, without its length.
+fn frame(encoded: &Encoded) -> Bytes {
+    let mut buffer = BytesMut::from(&encoded.to_bytes()[..]);
+    match next_frame(&mut buffer, usize::MAX).unwrap() {
+        Progress::Frame(frame) => {
+            assert!(buffer.is_empty());
+            frame
+        }
+        Progress::Missing(missing) => panic!("{missing} bytes are missing"),
+    }
+}
