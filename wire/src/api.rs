@@ -7,14 +7,27 @@ use ottla_broker_core::planted::is_planted;
 
 use crate::codec::{DecodeError, Decoder, EncodeError, Encoded, Encoder, Field};
 use crate::messages::{
-    ApiVersions, ApiVersionsRequest, ApiVersionsResponse, DescribeCluster, DescribeClusterRequest,
-    DescribeClusterResponse, DescribeTopicPartitions, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
-    Fetch, FetchRequest, FetchResponse, FindCoordinator, FindCoordinatorRequest, FindCoordinatorResponse,
-    InitProducerId, InitProducerIdRequest, InitProducerIdResponse, ListOffsets, ListOffsetsRequest,
-    ListOffsetsResponse, Metadata, MetadataRequest, MetadataResponse, OffsetForLeaderEpoch,
-    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, Produce, ProduceRequest, ProduceResponse,
-    SaslAuthenticate, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshake, SaslHandshakeRequest,
-    SaslHandshakeResponse,
+    AlterConfigs, AlterConfigsRequest, AlterConfigsResponse, AlterUserScramCredentials,
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, ApiVersions, ApiVersionsRequest,
+    ApiVersionsResponse, CreatePartitions, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopics,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteGroups, DeleteGroupsRequest, DeleteGroupsResponse, DeleteRecords,
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopics, DeleteTopicsRequest, DeleteTopicsResponse,
+    DescribeCluster, DescribeClusterRequest, DescribeClusterResponse, DescribeConfigs, DescribeConfigsRequest,
+    DescribeConfigsResponse, DescribeGroups, DescribeGroupsRequest, DescribeGroupsResponse, DescribeLogDirs,
+    DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeProducers, DescribeProducersRequest,
+    DescribeProducersResponse, DescribeTopicPartitions, DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse, DescribeUserScramCredentials, DescribeUserScramCredentialsRequest,
+    DescribeUserScramCredentialsResponse, ElectLeaders, ElectLeadersRequest, ElectLeadersResponse, Fetch, FetchRequest,
+    FetchResponse, FindCoordinator, FindCoordinatorRequest, FindCoordinatorResponse, Heartbeat, HeartbeatRequest,
+    HeartbeatResponse, IncrementalAlterConfigs, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    InitProducerId, InitProducerIdRequest, InitProducerIdResponse, JoinGroup, JoinGroupRequest, JoinGroupResponse,
+    LeaveGroup, LeaveGroupRequest, LeaveGroupResponse, ListGroups, ListGroupsRequest, ListGroupsResponse, ListOffsets,
+    ListOffsetsRequest, ListOffsetsResponse, Metadata, MetadataRequest, MetadataResponse, OffsetCommit,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDelete, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetch,
+    OffsetFetchRequest, OffsetFetchResponse, OffsetForLeaderEpoch, OffsetForLeaderEpochRequest,
+    OffsetForLeaderEpochResponse, Produce, ProduceRequest, ProduceResponse, SaslAuthenticate, SaslAuthenticateRequest,
+    SaslAuthenticateResponse, SaslHandshake, SaslHandshakeRequest, SaslHandshakeResponse, SyncGroup, SyncGroupRequest,
+    SyncGroupResponse,
 };
 use crate::version::Versions;
 
@@ -226,20 +239,64 @@ apis! {
     ListOffsets = 2 ListOffsetsRequest ListOffsetsResponse;
     /// Who leads what, and where.
     Metadata = 3 MetadataRequest MetadataResponse;
+    /// Stores how far a group has come.
+    OffsetCommit = 8 OffsetCommitRequest OffsetCommitResponse;
+    /// How far groups have come.
+    OffsetFetch = 9 OffsetFetchRequest OffsetFetchResponse;
     /// Who coordinates a group or a transactional id.
     FindCoordinator = 10 FindCoordinatorRequest FindCoordinatorResponse;
+    /// To become, or to stay, a member of a group.
+    JoinGroup = 11 JoinGroupRequest JoinGroupResponse;
+    /// A member of a group lives.
+    Heartbeat = 12 HeartbeatRequest HeartbeatResponse;
+    /// Members of a group go.
+    LeaveGroup = 13 LeaveGroupRequest LeaveGroupResponse;
+    /// Brings and takes what the members of a group share.
+    SyncGroup = 14 SyncGroupRequest SyncGroupResponse;
+    /// Groups as they stand.
+    DescribeGroups = 15 DescribeGroupsRequest DescribeGroupsResponse;
+    /// The groups of a coordinator.
+    ListGroups = 16 ListGroupsRequest ListGroupsResponse;
     /// The mechanism of authentication.
     SaslHandshake = 17 SaslHandshakeRequest SaslHandshakeResponse;
     /// What a server speaks.
     ApiVersions = 18 ApiVersionsRequest ApiVersionsResponse;
+    /// Creates topics.
+    CreateTopics = 19 CreateTopicsRequest CreateTopicsResponse;
+    /// Deletes topics.
+    DeleteTopics = 20 DeleteTopicsRequest DeleteTopicsResponse;
+    /// Deletes the records before an offset.
+    DeleteRecords = 21 DeleteRecordsRequest DeleteRecordsResponse;
     /// An identity for an idempotent producer.
     InitProducerId = 22 InitProducerIdRequest InitProducerIdResponse;
     /// Where a leader epoch ends.
     OffsetForLeaderEpoch = 23 OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse;
+    /// Configs as they are in force.
+    DescribeConfigs = 32 DescribeConfigsRequest DescribeConfigsResponse;
+    /// Sets all configs of a resource.
+    AlterConfigs = 33 AlterConfigsRequest AlterConfigsResponse;
+    /// Where a broker keeps logs.
+    DescribeLogDirs = 35 DescribeLogDirsRequest DescribeLogDirsResponse;
     /// Authentication.
     SaslAuthenticate = 36 SaslAuthenticateRequest SaslAuthenticateResponse;
+    /// Gives topics more partitions.
+    CreatePartitions = 37 CreatePartitionsRequest CreatePartitionsResponse;
+    /// Deletes groups.
+    DeleteGroups = 42 DeleteGroupsRequest DeleteGroupsResponse;
+    /// Has leaders chosen anew.
+    ElectLeaders = 43 ElectLeadersRequest ElectLeadersResponse;
+    /// Changes configs one by one.
+    IncrementalAlterConfigs = 44 IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse;
+    /// Forgets how far a group has come.
+    OffsetDelete = 47 OffsetDeleteRequest OffsetDeleteResponse;
+    /// Who has SCRAM credentials.
+    DescribeUserScramCredentials = 50 DescribeUserScramCredentialsRequest DescribeUserScramCredentialsResponse;
+    /// Sets and deletes SCRAM credentials.
+    AlterUserScramCredentials = 51 AlterUserScramCredentialsRequest AlterUserScramCredentialsResponse;
     /// The brokers.
     DescribeCluster = 60 DescribeClusterRequest DescribeClusterResponse;
+    /// The idempotent producers that partitions remember.
+    DescribeProducers = 61 DescribeProducersRequest DescribeProducersResponse;
     /// Topics, a page at a time.
     DescribeTopicPartitions = 75 DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse;
 }

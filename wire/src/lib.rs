@@ -58,6 +58,7 @@
 //! in the log. A [`DecodeError`] on a client's side is a broker that is out of step: the connection is
 //! closed. [`EncodeError`] is the caller's: the version that was negotiated cannot say what was to be said.
 
+mod answers;
 mod api;
 mod codec;
 mod frame;

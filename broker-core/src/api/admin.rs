@@ -1,5 +1,6 @@
 //! Topics and configs (Kafka's APIs 19, 20, 21, 32, 37, 44).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::ids::{Offset, TopicId, TopicName};
@@ -69,7 +70,7 @@ pub struct ConfigEntry {
     /// Whether it cannot be changed while the broker runs.
     pub read_only: bool,
     /// What it does.
-    pub documentation: &'static str,
+    pub documentation: Cow<'static, str>,
 }
 
 /// What to do with a config.

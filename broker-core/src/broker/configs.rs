@@ -150,6 +150,6 @@ fn entry(definition: &Definition, name: &str, value: &str, source: ConfigSource)
         value: value.to_owned(),
         source,
         read_only: definition.read_only,
-        documentation: definition.documentation,
+        documentation: definition.documentation.into(),
     }
 }

@@ -5,6 +5,7 @@ mod encoded;
 mod encoder;
 mod error;
 mod field;
+mod group;
 mod message;
 mod records;
 mod topic;

@@ -1,8 +1,11 @@
 //! Tests of the crate, by what they look at.
 
+mod admin_names;
+mod admin_rules;
 pub(crate) mod differential;
 mod every_message;
 mod foundation;
+mod group_rules;
 mod names;
 mod rules;
 mod zero_copy;

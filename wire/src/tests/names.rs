@@ -16,7 +16,7 @@ use crate::messages::{
 };
 
 /// A message of the other implementation, in a flexible version, as ours.
-fn read<T: Field>(theirs: &impl KafkaEncode, version: i16) -> T {
+pub(super) fn read<T: Field>(theirs: &impl KafkaEncode, version: i16) -> T {
     let mut bytes = BytesMut::new();
     theirs.encode_into(&mut bytes, ApiVersion::new(version)).unwrap();
     let bytes = bytes.freeze();
@@ -34,6 +34,7 @@ macro_rules! with {
         value
     }};
 }
+pub(super) use with;
 
 #[test]
 fn of_fetch() {

@@ -1,0 +1,64 @@
+//! What the messages about configs have in common: resources and sources, by Kafka's numbers.
+
+use std::sync::Arc;
+
+use ottla_broker_core::api::{ConfigEntry, ConfigResource, ConfigSource};
+use ottla_broker_core::error::{Error, ErrorCode};
+use ottla_broker_core::{BrokerId, TopicName};
+
+/// Kafka's `ConfigResource.Type`.
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+
+/// Kafka's `DescribeConfigsResponse.ConfigSource`.
+const TOPIC_CONFIG: i8 = 1;
+const DYNAMIC_BROKER_CONFIG: i8 = 2;
+const DYNAMIC_DEFAULT_BROKER_CONFIG: i8 = 3;
+const STATIC_BROKER_CONFIG: i8 = 4;
+const DEFAULT_CONFIG: i8 = 5;
+
+/// What a config belongs to, as messages say it: what kind of thing, and its name.
+pub(super) fn resource_ref(resource: &ConfigResource, broker: BrokerId) -> (i8, Arc<str>) {
+    match resource {
+        ConfigResource::Topic(name) => (TOPIC, Arc::from(name.as_str())),
+        ConfigResource::Broker => (BROKER, Arc::from(broker.to_string())),
+    }
+}
+
+/// What is meant by a kind and a name, to broker `me`. No name stands for all brokers; here that is the same one.
+///
+/// # Errors
+/// `INVALID_TOPIC_EXCEPTION`; `INVALID_REQUEST` for another broker or another kind of thing, as Kafka.
+pub(super) fn resource(kind: i8, name: &str, me: BrokerId) -> Result<ConfigResource, Error> {
+    let refused = |message| Err(Error::new(ErrorCode::InvalidRequest, message));
+    match kind {
+        TOPIC => TopicName::new(name)
+            .map(ConfigResource::Topic)
+            .map_err(|error| Error::new(ErrorCode::InvalidTopic, error.to_string())),
+        BROKER if name.is_empty() || name.parse() == Ok(me.0) => Ok(ConfigResource::Broker),
+        BROKER => {
+            let name: String = name.chars().take(64).collect();
+            refused(format!("the configs of broker `{name}` are asked for, and this is broker {me}"))
+        }
+        other => refused(format!("only topics (2) and brokers (4) have configs here, not resources of type {other}")),
+    }
+}
+
+/// Where a value comes from, by Kafka's numbers. What can be changed while the broker runs is dynamic.
+pub(super) fn source_code(entry: &ConfigEntry) -> i8 {
+    match entry.source {
+        ConfigSource::Topic => TOPIC_CONFIG,
+        ConfigSource::Broker if entry.read_only => STATIC_BROKER_CONFIG,
+        ConfigSource::Broker => DYNAMIC_BROKER_CONFIG,
+        ConfigSource::Default => DEFAULT_CONFIG,
+    }
+}
+
+/// Where a value comes from. What is not told is nobody's.
+pub(super) const fn source(code: i8) -> ConfigSource {
+    match code {
+        TOPIC_CONFIG => ConfigSource::Topic,
+        DYNAMIC_BROKER_CONFIG | DYNAMIC_DEFAULT_BROKER_CONFIG | STATIC_BROKER_CONFIG => ConfigSource::Broker,
+        _ => ConfigSource::Default,
+    }
+}
