@@ -39,6 +39,22 @@ impl Broker {
         })
     }
 
+    /// The name of a topic, for requests that say ids. It is the one that the partitions are looked up by.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOPIC_ID`.
+    pub fn topic_of(&self, id: TopicId) -> Result<TopicName, Error> {
+        by_id(&self.routes(), id).map(|topic| topic.name.clone())
+    }
+
+    /// The id of a topic.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOPIC_OR_PARTITION`.
+    pub fn id_of(&self, name: &TopicName) -> Result<TopicId, Error> {
+        by_name(&self.routes(), name).map(|topic| topic.id)
+    }
+
     /// Creates the topics that were not found. Their answer is still an error: the next request finds them
     /// with their leaders (Kafka's `LEADER_NOT_AVAILABLE`).
     async fn create_unknown(

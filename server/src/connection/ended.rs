@@ -1,0 +1,66 @@
+//! Why a connection ended.
+
+use std::io;
+use std::time::Duration;
+
+use ottla_broker_core::error::Error;
+use ottla_wire::{ApiKey, EncodeError, FrameError, RequestError};
+
+/// Why a connection ended. Every one that ends has one of these in the log, and is counted under its name.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ended {
+    #[error("the client closed the connection")]
+    Goodbye,
+    #[error("the client closed the connection within a request: {0} bytes are there of it")]
+    Truncated(usize),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error("{0} is not served")]
+    NotServed(ApiKey),
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    #[error("nothing was asked for {0:?}")]
+    Idle(Duration),
+    #[error("a request was not whole after {0:?}")]
+    SlowSender(Duration),
+    #[error("the client took none of its answer for {0:?}")]
+    SlowReceiver(Duration),
+    #[error("the answer cannot be said: {0}")]
+    Encode(#[from] EncodeError),
+    #[error("a batch for which no answer was asked is refused: {0}")]
+    RefusedUnanswered(Error),
+    #[error("there is no way to answer: {0}")]
+    Unanswerable(Error),
+    #[error("the server is shutting down")]
+    Shutdown,
+    #[error("the server is shutting down and did not wait any longer")]
+    Cut,
+}
+
+impl Ended {
+    /// A name for counting.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Goodbye => "goodbye",
+            Self::Truncated(_) => "truncated",
+            Self::Frame(_) => "bad_frame",
+            Self::Request(_) | Self::NotServed(_) => "bad_request",
+            Self::Io(_) => "io",
+            Self::Idle(_) => "idle",
+            Self::SlowSender(_) => "slow_sender",
+            Self::SlowReceiver(_) => "slow_receiver",
+            Self::Encode(_) => "encode",
+            Self::RefusedUnanswered(_) => "refused_unanswered",
+            Self::Unanswerable(_) => "unanswerable",
+            Self::Shutdown => "shutdown",
+            Self::Cut => "cut",
+        }
+    }
+
+    /// Whether it is what happens every day.
+    pub(crate) const fn is_ordinary(&self) -> bool {
+        matches!(self, Self::Goodbye | Self::Idle(_) | Self::Shutdown)
+    }
+}

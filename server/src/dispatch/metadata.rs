@@ -1,0 +1,78 @@
+//! Metadata.
+
+use std::sync::Arc;
+
+use ottla_broker_core::api::{self, BrokerMetadata, TopicsWanted};
+use ottla_broker_core::error::{Error, ErrorCode};
+use ottla_wire::TopicRef;
+use ottla_wire::messages::{MetadataRequest, MetadataResponse};
+
+use super::interleave::Interleaved;
+use super::{Asked, closed};
+use crate::authorizer::{Operation, Resource};
+use crate::shared::Shared;
+
+/// # Errors
+/// What cannot be said in an answer.
+pub(super) async fn answer(
+    shared: &Shared,
+    asked: &Asked,
+    request: &MetadataRequest,
+) -> Result<MetadataResponse, Error> {
+    let wanted = match request.wanted(asked.version) {
+        Ok(wanted) => wanted,
+        Err(error) => return Ok(MetadataResponse::refused(error.code, &[])),
+    };
+    match look_up(shared, asked, wanted.as_deref(), request.allow_auto_topic_creation).await.map_err(closed) {
+        Ok(mut metadata) => {
+            metadata.brokers = placed(shared, &metadata.brokers);
+            Ok(MetadataResponse::from_api(&metadata, wanted.as_deref()))
+        }
+        Err(Ok(error)) => Ok(MetadataResponse::refused(error.code, wanted.as_deref().unwrap_or_default())),
+        Err(Err(closed)) => Err(closed),
+    }
+}
+
+/// The metadata with one answer for each of `wanted`, in order.
+async fn look_up(
+    shared: &Shared,
+    asked: &Asked,
+    wanted: Option<&[TopicRef]>,
+    allow_auto_create: bool,
+) -> Result<api::Metadata, Error> {
+    let ask = |topics| shared.broker.metadata(api::MetadataRequest { topics, allow_auto_create });
+    let Some(wanted) = wanted else {
+        let mut metadata = ask(TopicsWanted::All).await?;
+        metadata.topics.retain(|topic| {
+            topic
+                .as_ref()
+                .is_ok_and(|topic| asked.may(shared, Operation::Describe, Resource::Topic(&topic.name)).is_ok())
+        });
+        return Ok(metadata);
+    };
+    // What cannot be asked of the broker is answered here, in its place.
+    if wanted.iter().any(|topic| matches!(topic, TopicRef::Id(_))) {
+        let ids = wanted.iter().map(|topic| match topic {
+            TopicRef::Id(id) => asked.topic(shared, Operation::Describe, topic).map(|_| *id),
+            TopicRef::Name(_) => Err(ErrorCode::InvalidRequest.into()),
+        });
+        let (ids, refused) = Interleaved::split(ids);
+        let mut metadata = ask(TopicsWanted::Ids(ids)).await?;
+        metadata.topics = refused.join(metadata.topics).collect();
+        return Ok(metadata);
+    }
+    let names = wanted.iter().map(|topic| asked.topic(shared, Operation::Describe, topic));
+    let (names, refused) = Interleaved::split(names);
+    let mut metadata = ask(TopicsWanted::Names(names)).await?;
+    metadata.topics = refused.join(metadata.topics).collect();
+    Ok(metadata)
+}
+
+/// The brokers with this one where clients find it.
+pub(super) fn placed(shared: &Shared, brokers: &[BrokerMetadata]) -> Arc<[BrokerMetadata]> {
+    let place = |broker: &BrokerMetadata| {
+        let (host, port) = shared.advertised.place(shared.broker.id(), broker.id, &broker.host, broker.port);
+        BrokerMetadata { host, port, ..broker.clone() }
+    };
+    brokers.iter().map(place).collect()
+}

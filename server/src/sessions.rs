@@ -1,0 +1,253 @@
+//! Fetch sessions (KIP-227): a client names its partitions once, and then only what changes.
+//!
+//! Source: Kafka's `FetchSession.scala`. A session is a cache that a client can do without: with too many of
+//! them, or with one that was not used for long enough to make room, the client is told so and names all its
+//! partitions again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ottla_broker_core::env::{Env, Moment};
+use ottla_broker_core::error::ErrorCode;
+use ottla_broker_core::planted::is_planted;
+use ottla_wire::TopicRef;
+use ottla_wire::messages::{FetchPartition, FetchRequest, FetchedPartition};
+use rustc_hash::FxHashMap;
+
+/// A session that was used within this time is not given up for another one (Kafka's
+/// `min.incremental.fetch.session.eviction.ms`).
+const KEPT: Duration = Duration::from_mins(2);
+/// The first version that says topics by their ids.
+const IDS_FROM: i16 = 13;
+/// Kafka's code for a session that began with names and goes on with ids, or the other way round.
+const TOPIC_ID_ERROR: ErrorCode = ErrorCode::Other(106);
+
+/// No session, and none wanted.
+const FINAL_EPOCH: i32 = -1;
+/// All partitions are named; a session is wanted.
+const INITIAL_EPOCH: i32 = 0;
+
+/// A partition within a session, and what its client was told last.
+#[derive(Clone, Debug)]
+struct Cached {
+    wanted: FetchPartition,
+    high_watermark: i64,
+    log_start_offset: i64,
+}
+
+impl Cached {
+    const fn new(wanted: FetchPartition) -> Self {
+        // Nothing was told: the first answer is news.
+        Self { wanted, high_watermark: -1, log_start_offset: -1 }
+    }
+
+    /// Whether `answer` says what the client does not know; remembers what it says.
+    fn is_news(&mut self, answer: &FetchedPartition) -> bool {
+        let has_records = answer.records.as_ref().is_some_and(|records| !records.is_empty());
+        let moved = self.high_watermark != answer.high_watermark || self.log_start_offset != answer.log_start_offset;
+        self.high_watermark = answer.high_watermark;
+        self.log_start_offset = answer.log_start_offset;
+        // An error's watermarks are −1: what comes after it is news again.
+        has_records || moved || answer.error.is_some()
+    }
+}
+
+type Partitions = BTreeMap<(TopicRef, i32), Cached>;
+
+#[derive(Debug)]
+struct Session {
+    by_id: bool,
+    /// What the next request must say.
+    epoch: i32,
+    used: Moment,
+    partitions: Partitions,
+}
+
+/// All sessions of a server.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    slots: usize,
+    most_partitions: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: FxHashMap<i32, Arc<Mutex<Session>>>,
+    /// Over all of them.
+    partitions: usize,
+}
+
+/// A fetch that has begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    kind: Kind,
+    by_id: bool,
+    partitions: Vec<(TopicRef, FetchPartition)>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Whoever asks wants no session.
+    Without,
+    /// A session is wanted.
+    Full,
+    Incremental {
+        id: i32,
+        session: Arc<Mutex<Session>>,
+    },
+}
+
+impl Begun {
+    /// What is to be fetched.
+    pub(crate) fn partitions(&self) -> &[(TopicRef, FetchPartition)] {
+        &self.partitions
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The epoch after: 1 follows the greatest, so that it is never taken for the first.
+const fn next_epoch(epoch: i32) -> i32 {
+    if epoch == i32::MAX { 1 } else { epoch + 1 }
+}
+
+impl Sessions {
+    pub(crate) fn new(slots: usize, most_partitions: usize) -> Self {
+        Self { slots, most_partitions, state: Mutex::default() }
+    }
+
+    /// What `request` comes to.
+    ///
+    /// # Errors
+    /// `FETCH_SESSION_ID_NOT_FOUND`, `INVALID_FETCH_SESSION_EPOCH`, `FETCH_SESSION_TOPIC_ID_ERROR`: the client begins
+    /// a new session.
+    pub(crate) fn begin(&self, request: &FetchRequest, version: i16, env: &Env) -> Result<Begun, ErrorCode> {
+        let asked = request.session();
+        let by_id = version >= IDS_FROM;
+        let named = || request.partitions().map(|(topic, part)| (topic.clone(), part.clone()));
+        let mut state = lock(&self.state);
+        if asked.epoch == INITIAL_EPOCH || asked.epoch == FINAL_EPOCH {
+            state.remove(asked.id);
+            let kind = if asked.epoch == FINAL_EPOCH { Kind::Without } else { Kind::Full };
+            return Ok(Begun { kind, by_id, partitions: named().collect() });
+        }
+        let session = state.sessions.get(&asked.id).map(Arc::clone).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let mut held = lock(&session);
+        if held.epoch != asked.epoch && !is_planted("fetch-session-epoch-unchecked") {
+            return Err(ErrorCode::InvalidFetchSessionEpoch);
+        }
+        if held.by_id != by_id {
+            return Err(TOPIC_ID_ERROR);
+        }
+        let before = held.partitions.len();
+        for (topic, part) in named() {
+            match held.partitions.get_mut(&(topic.clone(), part.partition)) {
+                Some(known) => known.wanted = part,
+                None => {
+                    held.partitions.insert((topic, part.partition), Cached::new(part));
+                }
+            }
+        }
+        for forgotten in request.forgotten.iter().filter(|_| !is_planted("fetch-session-forgets-nothing")) {
+            for partition in &forgotten.partitions {
+                held.partitions.remove(&(forgotten.topic.clone(), *partition));
+            }
+        }
+        state.partitions = (state.partitions + held.partitions.len()).saturating_sub(before);
+        held.epoch = next_epoch(held.epoch);
+        held.used = env.now();
+        let partitions: Vec<_> =
+            held.partitions.iter().map(|((topic, _), cached)| (topic.clone(), cached.wanted.clone())).collect();
+        drop(held);
+        if state.partitions > self.most_partitions {
+            state.remove(asked.id);
+            return Err(ErrorCode::FetchSessionIdNotFound);
+        }
+        if partitions.is_empty() {
+            // Nothing is left to remember (as in Kafka).
+            state.remove(asked.id);
+            return Ok(Begun { kind: Kind::Without, by_id, partitions });
+        }
+        Ok(Begun { kind: Kind::Incremental { id: asked.id, session }, by_id, partitions })
+    }
+
+    /// What the client is told: its session's id, 0 for none, and the answers that are news to it. `answers` are in
+    /// the order of [`Begun::partitions`].
+    pub(crate) fn conclude(
+        &self,
+        begun: Begun,
+        mut answers: Vec<(TopicRef, FetchedPartition)>,
+        env: &Env,
+    ) -> (i32, Vec<(TopicRef, FetchedPartition)>) {
+        match begun.kind {
+            Kind::Without => (0, answers),
+            Kind::Full => {
+                let mut partitions = Partitions::new();
+                for ((topic, part), (_, answer)) in begun.partitions.into_iter().zip(&answers) {
+                    let key = (topic, part.partition);
+                    let mut cached = Cached::new(part);
+                    cached.is_news(answer);
+                    partitions.insert(key, cached);
+                }
+                (self.open(partitions, begun.by_id, env), answers)
+            }
+            Kind::Incremental { id, session } => {
+                let mut held = lock(&session);
+                answers.retain(|(topic, answer)| {
+                    let key = (topic.clone(), answer.partition);
+                    held.partitions.get_mut(&key).is_none_or(|cached| cached.is_news(answer))
+                });
+                (id, answers)
+            }
+        }
+    }
+
+    /// A new session's id; 0 if there is no room for one.
+    fn open(&self, partitions: Partitions, by_id: bool, env: &Env) -> i32 {
+        let mut state = lock(&self.state);
+        let now = env.now();
+        if partitions.is_empty() || self.slots == 0 {
+            return 0;
+        }
+        if state.sessions.len() >= self.slots {
+            let oldest = state.sessions.iter().map(|(id, session)| (lock(session).used, *id)).min();
+            match oldest {
+                Some((used, id)) if now.since(used) > KEPT => {
+                    state.remove(id);
+                    metrics::counter!("ottla_server_fetch_sessions_evicted_total").increment(1);
+                }
+                _ => return 0,
+            }
+        }
+        if state.partitions + partitions.len() > self.most_partitions {
+            return 0;
+        }
+        let id = loop {
+            let id = i32::try_from(env.random_below(i32::MAX.unsigned_abs().into())).unwrap_or(0).saturating_add(1);
+            if !state.sessions.contains_key(&id) {
+                break id;
+            }
+        };
+        state.partitions += partitions.len();
+        let session = Session { by_id, epoch: 1, used: now, partitions };
+        state.sessions.insert(id, Arc::new(Mutex::new(session)));
+        id
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.state).sessions.len()
+    }
+}
+
+impl State {
+    fn remove(&mut self, id: i32) {
+        if let Some(session) = self.sessions.remove(&id) {
+            self.partitions = self.partitions.saturating_sub(lock(&session).partitions.len());
+        }
+    }
+}

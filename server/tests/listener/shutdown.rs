@@ -1,0 +1,61 @@
+//! The orderly end.
+
+use std::time::Duration;
+
+use ottla_server::Unfinished;
+use ottla_wire::messages::Fetch;
+use tokio::net::TcpStream;
+
+use crate::support::{fetch, values, world};
+
+#[tokio::test]
+async fn a_poll_that_waits_is_answered_with_what_there_is() {
+    let world = world().await;
+    let mut client = world.client().await;
+    let poll = client.send::<Fetch>(12, &fetch(0, Duration::from_secs(3_600))).await;
+    // Another request of the same connection is being read only after the poll was.
+    let mut other = world.client().await;
+    other.produce(1, "so that the server runs").await;
+    let (number, read) = client.receive::<Fetch>(12).await;
+    assert_eq!((number, values(read).len()), (poll, 1));
+    let poll = client.send::<Fetch>(12, &fetch(1, Duration::from_secs(3_600))).await;
+    // The answer to a later request shows that the poll was begun: its batch ends up behind it.
+    other.produce(1, "more").await;
+    assert_eq!(client.receive::<Fetch>(12).await.0, poll);
+
+    let poll = client.send::<Fetch>(12, &fetch(2, Duration::from_secs(3_600))).await;
+    begun(&world).await;
+    let address = world.server.address();
+    world.server.shutdown(Duration::from_secs(60)).await.unwrap();
+    let (number, read) = client.receive::<Fetch>(12).await;
+    assert_eq!((number, values(read).len()), (poll, 0));
+    assert_eq!(client.frame().await, None);
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    world.broker.close(Duration::from_secs(10)).await.unwrap();
+}
+
+/// Gives the server its turns: what has arrived on loopback is read by then.
+async fn begun(world: &crate::support::World) {
+    for _ in 0..3 {
+        let mut client = world.client().await;
+        client.fetch(&fetch(0, Duration::ZERO)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_take_the_answer_is_cut_off() {
+    let world = world().await;
+    let mut client = world.client().await;
+    let text = "x".repeat(900_000);
+    for _ in 0..24 {
+        client.produce(1, &text).await;
+    }
+    // More than loopback's buffers hold, and nobody reads it.
+    let mut request = fetch(0, Duration::ZERO);
+    request.topics[0].partitions[0].max_bytes = 50 << 20;
+    client.send::<Fetch>(12, &request).await;
+    begun(&world).await;
+    let cut = world.server.shutdown(Duration::from_millis(1)).await;
+    assert_eq!(cut, Err(Unfinished { connections: 1 }));
+    world.broker.close(Duration::from_secs(10)).await.unwrap();
+}
