@@ -159,6 +159,7 @@ macro_rules! on {
 }
 
 on!(memory, crate::sdk::backends::Memory);
+on!(kafka, crate::sdk::backends::Kafka);
 on!(disk, crate::sdk::backends::Disk);
 on!(bucket, crate::sdk::backends::Bucket);
 on!(s3, crate::bucket::endpoint::Endpoint);

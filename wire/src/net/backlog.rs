@@ -153,6 +153,12 @@ impl Backlog {
         self.state().ended
     }
 
+    /// Whether nothing waits to be sent or answered.
+    pub(super) fn is_free(&self) -> bool {
+        let state = self.state();
+        state.waiting.is_empty() && state.in_flight.is_empty()
+    }
+
     /// Whether a connection is wanted.
     pub(super) fn has_work(&self) -> bool {
         let state = self.state();

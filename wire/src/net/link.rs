@@ -54,6 +54,18 @@ impl Link {
         self.backlog.is_ended()
     }
 
+    /// Whether nothing waits to be sent or answered.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.backlog.is_free()
+    }
+
+    /// Ends the connection for good. What is in flight fails.
+    pub fn close(&self) {
+        self.backlog.end();
+        self.task.abort();
+    }
+
     /// Asks what `prepare` makes of the versions that the broker speaks. The request is taken before this returns, in the
     /// order of the calls; the future has the answer. Dropping it gives up the answer, which is read and discarded
     /// when it comes; a request that has not been sent by then is left out, unless [`Limits::kept`].

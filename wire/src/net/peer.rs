@@ -1,9 +1,10 @@
 //! All connections to one broker.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ottla_broker_core::env::{BoxFuture, Env};
+use ottla_broker_core::planted::is_planted;
 
 use super::address::Address;
 use super::ask::{Answer, Ask, Limits};
@@ -26,8 +27,43 @@ pub struct Peer {
     env: Env,
     produce: Mutex<Option<Arc<Link>>>,
     quick: Mutex<Option<Arc<Link>>>,
-    /// Connections on which nothing is asked, the last used one last.
-    spare: Arc<Mutex<Vec<Arc<Link>>>>,
+    spare: Arc<Spare>,
+}
+
+/// Connections for the next long poll, the last used one last. On some the answer to a poll that was given up may still
+/// be awaited. `None` when there is to be no next poll.
+#[derive(Debug)]
+struct Spare(Mutex<Option<Vec<Arc<Link>>>>);
+
+impl Spare {
+    fn links(&self) -> MutexGuard<'_, Option<Vec<Arc<Link>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One on which nothing is asked.
+    fn take(&self) -> Option<Arc<Link>> {
+        let mut links = self.links();
+        let links = links.as_mut()?;
+        links.retain(|link| link.is_connected());
+        let at = links.iter().rposition(|link| link.is_free() || is_planted("long-polls-share-a-connection"))?;
+        Some(links.remove(at))
+    }
+}
+
+/// A connection on which a long poll is asked. It comes back when the poll is over, or was given up.
+struct Borrowed {
+    link: Arc<Link>,
+    spare: Arc<Spare>,
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(links) = self.spare.links().as_mut()
+            && self.link.is_connected()
+        {
+            links.push(Arc::clone(&self.link));
+        }
+    }
 }
 
 impl Peer {
@@ -43,7 +79,7 @@ impl Peer {
             env: env.clone(),
             produce: Mutex::default(),
             quick: Mutex::default(),
-            spare: Arc::default(),
+            spare: Arc::new(Spare(Mutex::new(Some(Vec::new())))),
         }
     }
 
@@ -85,21 +121,30 @@ impl Peer {
         limits: Limits,
         prepare: impl FnOnce(&ServerVersions) -> Result<Ask<A>, NoCommonVersion> + Send + 'static,
     ) -> BoxFuture<'static, Result<Answer<A>, Error>> {
-        let link = {
-            let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-            spare.retain(|link| link.is_connected());
-            spare.pop()
-        };
-        let link = link.unwrap_or_else(|| self.link(&self.polling));
+        let link = self.spare.take().unwrap_or_else(|| self.link(&self.polling));
         let asked = link.ask::<A>(limits, prepare);
-        let spare = Arc::clone(&self.spare);
+        let borrowed = Borrowed { link, spare: Arc::clone(&self.spare) };
         Box::pin(async move {
             let answer = asked.await;
-            // Only one whose answer has come: of one that was given up, the answer may still come.
-            if link.is_connected() {
-                spare.lock().unwrap_or_else(PoisonError::into_inner).push(link);
-            }
+            drop(borrowed);
             answer
         })
+    }
+
+    /// Whether there is a connection for what is answered at once.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.quick.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|link| link.is_connected())
+    }
+
+    /// Ends the connections, but for those of long polls that somebody still waits for. What is in flight fails.
+    pub fn close(&self) {
+        let mut links = self.spare.links().take().unwrap_or_default();
+        for standing in [&self.produce, &self.quick] {
+            links.extend(standing.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+        for link in links {
+            link.close();
+        }
     }
 }
