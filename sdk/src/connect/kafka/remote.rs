@@ -10,10 +10,12 @@ use ottla_broker_core::api::{
 };
 use ottla_broker_core::env::BoxFuture;
 use ottla_broker_core::log::Durability;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{BrokerId, Offset, TopicPartition};
 use ottla_wire::messages as wire;
-use ottla_wire::net::{Ask, Limits};
+use ottla_wire::net::{self, Answer, Ask, Limits, Link};
 use ottla_wire::{Api, DecodeError, Versions};
+use rustc_hash::FxHashMap;
 
 use super::brokers::{Brokers, told};
 use super::calls::{Topics, newest_of};
@@ -54,6 +56,23 @@ impl Remote {
         self.metadata(request).await.map(drop)
     }
 
+    fn ask_offsets(
+        &self,
+        link: &Arc<Link>,
+        isolation: IsolationLevel,
+        wanted: Vec<(TopicPartition, OffsetSpec)>,
+    ) -> BoxFuture<'static, Result<Answer<wire::ListOffsets>, net::Error>> {
+        let Versions { min, max } = wire::ListOffsets::SPEC.versions;
+        let greatest = wanted.iter().any(|(_, spec)| *spec == OffsetSpec::MaxTimestamp);
+        let versions = Versions::new(if greatest { MAX_TIMESTAMP } else { min }, max);
+        let timeout = self.brokers.request_timeout();
+        let prepare = newest_of::<wire::ListOffsets>(versions, move |_| {
+            let request = wire::ListOffsetsRequest::from_api(isolation, &wanted);
+            wire::ListOffsetsRequest { timeout, ..request }
+        });
+        link.ask(self.brokers.limits(Duration::ZERO), prepare)
+    }
+
     async fn ask_metadata(&self, request: MetadataRequest) -> Result<Metadata, Error> {
         let wanted = match &request.topics {
             TopicsWanted::Ids(_) => Versions::new(METADATA_IDS, wire::Metadata::SPEC.versions.max),
@@ -74,6 +93,24 @@ impl Remote {
         }
         response.into_api().map_err(unreadable)
     }
+}
+
+/// Questions in as many rounds as the most often named partition needs: a broker takes a partition once in a request.
+fn once_each<T>(wanted: Vec<(TopicPartition, T)>) -> Vec<Vec<(usize, (TopicPartition, T))>> {
+    let mut rounds: Vec<Vec<_>> = Vec::new();
+    let mut asked: FxHashMap<TopicPartition, usize> = FxHashMap::default();
+    for (place, (partition, what)) in wanted.into_iter().enumerate() {
+        let times = asked.entry(partition.clone()).or_default();
+        let round = if is_planted("partition-twice-in-a-request") { 0 } else { *times };
+        *times += 1;
+        if rounds.len() <= round {
+            rounds.push(Vec::new());
+        }
+        if let Some(round) = rounds.get_mut(round) {
+            round.push((place, (partition, what)));
+        }
+    }
+    rounds
 }
 
 /// Every API but one kind of Produce has a response.
@@ -185,18 +222,27 @@ impl Cluster for Remote {
         isolation: IsolationLevel,
         wanted: Vec<(TopicPartition, OffsetSpec)>,
     ) -> Result<Vec<Result<ListedOffset, Error>>, Error> {
-        let peer = self.brokers.broker(broker, NO_LEADER)?;
-        let Versions { min, max } = wire::ListOffsets::SPEC.versions;
-        let greatest = wanted.iter().any(|(_, spec)| *spec == OffsetSpec::MaxTimestamp);
-        let versions = Versions::new(if greatest { MAX_TIMESTAMP } else { min }, max);
-        let timeout = self.brokers.request_timeout();
-        let prepare = newest_of::<wire::ListOffsets>(versions, move |_| {
-            let request = wire::ListOffsetsRequest::from_api(isolation, &wanted);
-            wire::ListOffsetsRequest { timeout, ..request }
-        });
-        let answer = peer.quick().ask(self.brokers.limits(Duration::ZERO), prepare).await;
-        let answer = answer.map_err(|error| told(&error, NO_LEADER))?;
-        Ok(answer.response.ok_or_else(no_response)?.into_api(&answer.request))
+        let link = self.brokers.broker(broker, NO_LEADER)?.quick();
+        let count = wanted.len();
+        // All are on their way before the first is answered.
+        let asked: Vec<_> = once_each(wanted)
+            .into_iter()
+            .map(|round| {
+                let (places, wanted): (Vec<_>, Vec<_>) = round.into_iter().unzip();
+                (places, self.ask_offsets(&link, isolation, wanted))
+            })
+            .collect();
+        let mut answers: Vec<_> = std::iter::repeat_with(|| Err(no_response())).take(count).collect();
+        for (places, asked) in asked {
+            let answer = asked.await.map_err(|error| told(&error, NO_LEADER))?;
+            let told = answer.response.ok_or_else(no_response)?.into_api(&answer.request);
+            for (place, told) in places.into_iter().zip(told) {
+                if let Some(answer) = answers.get_mut(place) {
+                    *answer = told;
+                }
+            }
+        }
+        Ok(answers)
     }
 
     async fn init_producer_id(&self, request: InitProducerId) -> Result<ProducerIdentity, Error> {
