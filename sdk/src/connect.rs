@@ -28,9 +28,9 @@ use ottla_broker_core::log::Backend;
 #[cfg(feature = "object-store")]
 pub use bucket::{Addressing, ObjectStoreOptions, Secret};
 pub use error::Error;
+pub(crate) use hold::{Held, Kept, hold_both};
 #[cfg(feature = "kafka")]
 pub use kafka::KafkaOptions;
-pub(crate) use hold::{Held, Kept, hold_both};
 #[cfg(feature = "object-store")]
 pub use ottla_backends::bucket::{BucketOptions, BucketStats, Requests};
 #[cfg(feature = "disk")]

@@ -145,10 +145,7 @@ impl Error {
     /// Whether to connect again may succeed: whoever has the directory or the prefix may be about to end.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
-        matches!(
-            self,
-            Self::InUse { .. } | Self::InUseHere { .. } | Self::Poisoned { .. } | Self::Unreachable { .. }
-        )
+        matches!(self, Self::InUse { .. } | Self::InUseHere { .. } | Self::Poisoned { .. } | Self::Unreachable { .. })
     }
 }
 
@@ -161,7 +158,11 @@ mod tests {
     async fn a_wrong_url_is_told_the_remedy() {
         for (url, named, remedy) in [
             ("", "no URL", "`Client::connect`"),
-            ("memory", "`memory`", "`memory://`, `memory://name`, `file:///var/lib/app/log`, `s3://bucket/prefix` or `kafka://host:9092`"),
+            (
+                "memory",
+                "`memory`",
+                "`memory://`, `memory://name`, `file:///var/lib/app/log`, `s3://bucket/prefix` or `kafka://host:9092`",
+            ),
             ("memori://", "`memori`", "did you mean `memory://`?"),
             ("postgres://h", "`postgres`", "`Client::over`"),
             #[cfg(feature = "disk")]

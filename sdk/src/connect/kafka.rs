@@ -47,5 +47,7 @@ fn addresses(url: &Url, text: &str) -> Result<Vec<Address>, Error> {
     if text.is_empty() {
         return Err(malformed("it names no broker; write for example `kafka://host:9092,host2:9092`".to_owned()));
     }
-    text.split(',').map(|one| one.trim().parse().map_err(|error: net::InvalidAddress| malformed(error.to_string()))).collect()
+    text.split(',')
+        .map(|one| one.trim().parse().map_err(|error: net::InvalidAddress| malformed(error.to_string())))
+        .collect()
 }

@@ -260,15 +260,14 @@ impl Backlog {
                 continue;
             }
             // Encoding happens outside the lock; only this task takes requests, so that their order stays.
-            let (encoded, answered) =
-                match waiting.job.encode(&self.address, correlation_id, client_id, versions) {
-                    Ok(encoded) => encoded,
-                    Err(error) => {
-                        self.sent(bytes);
-                        waiting.job.failed(error);
-                        continue;
-                    }
-                };
+            let (encoded, answered) = match waiting.job.encode(&self.address, correlation_id, client_id, versions) {
+                Ok(encoded) => encoded,
+                Err(error) => {
+                    self.sent(bytes);
+                    waiting.job.failed(error);
+                    continue;
+                }
+            };
             outgoing.bytes += bytes;
             let len = encoded.len();
             outgoing.chunks.extend(encoded.into_chunks());
@@ -315,7 +314,9 @@ impl Backlog {
             // Back, to be told what happened.
             let api = job.api();
             self.state().in_flight.push_front(InFlight { job, correlation_id: asked, due });
-            return Err(format!("it answered request {correlation_id}, and the answer to request {asked} ({api}) is due"));
+            return Err(format!(
+                "it answered request {correlation_id}, and the answer to request {asked} ({api}) is due"
+            ));
         }
         let api = job.api();
         job.answered(&self.address, Some(frame))

@@ -27,6 +27,8 @@ mod link;
 mod options;
 mod peer;
 mod running;
+#[cfg(any(test, feature = "testing"))]
+pub mod scripted;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_broker_core::env::Moment;
+use ottla_broker_core::planted::is_planted;
 use tokio::io::{ReadHalf, WriteHalf};
 
 use super::backlog::{Backlog, Overdue};
@@ -38,13 +39,12 @@ impl Running {
     pub(super) async fn run(self) {
         let mut failures = 0;
         let mut oldest = false;
+        let mut not_before = self.backlog.env.now();
         loop {
             while !self.backlog.has_work() {
                 self.backlog.work.notified().await;
             }
-            if failures > 0 {
-                self.meanwhile(self.pause(failures)).await;
-            }
+            self.meanwhile(self.backlog.env.sleep_until(not_before)).await;
             let address = &self.backlog.address;
             match self.meanwhile(self.open(oldest)).await {
                 Ok(opened) => {
@@ -53,6 +53,7 @@ impl Running {
                     let ending = self.serve(opened).await;
                     tracing::debug!(%address, reason = %ending.reason, "disconnected");
                     failures = if ending.useful { 0 } else { failures + 1 };
+                    not_before = self.backlog.env.now() + self.pause(failures);
                     self.backlog.lost(&ending.reason);
                 }
                 // At once, and in the version that every broker knows.
@@ -60,6 +61,7 @@ impl Running {
                 Err(failure) => {
                     oldest = false;
                     failures += 1;
+                    not_before = self.backlog.env.now() + self.pause(failures);
                     let error = match failure {
                         Failure::Reason(reason) => Error::Unreachable { address: address.clone(), reason },
                         Failure::NoHello => Error::Unreachable {
@@ -74,15 +76,17 @@ impl Running {
         }
     }
 
-    /// The pause before the next attempt: doubling, by chance between half and all of it, so that many clients do not
+    /// The pause after so many failures in a row: none after none, then doubling, by chance between half and all of it, so that many clients do not
     /// come back at once.
-    async fn pause(&self, failures: u32) {
+    fn pause(&self, failures: u32) -> Duration {
+        if failures == 0 || is_planted("no-pause-before-reconnecting") {
+            return Duration::ZERO;
+        }
         let Options { first_pause, longest_pause, .. } = *self.options;
         let full = first_pause.saturating_mul(1 << (failures - 1).min(16)).min(longest_pause);
         let half = full / 2;
         let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
-        let env = &self.backlog.env;
-        env.sleep(half + Duration::from_micros(env.random_below(micros.saturating_add(1)))).await;
+        half + Duration::from_micros(self.backlog.env.random_below(micros.saturating_add(1)))
     }
 
     async fn open(&self, oldest: bool) -> Result<Opened, Failure> {

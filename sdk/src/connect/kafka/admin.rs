@@ -151,7 +151,8 @@ impl Remote {
                     continue;
                 }
             };
-            let own = if matches!(resource, ConfigResource::Topic(_)) { ConfigSource::Topic } else { ConfigSource::Broker };
+            let own =
+                if matches!(resource, ConfigResource::Topic(_)) { ConfigSource::Topic } else { ConfigSource::Broker };
             let set = entries.into_iter().filter(|entry| entry.source == own && !entry.read_only);
             let mut whole: BTreeMap<String, String> = set.map(|entry| (entry.name, entry.value)).collect();
             for change in changes {
@@ -184,13 +185,18 @@ fn taken<A: Api, T>(
 
 #[async_trait]
 impl ClusterAdmin for Remote {
-    async fn create_topics(&self, topics: Vec<CreateTopic>, validate_only: bool) -> Result<Answers<CreatedTopic>, Error> {
+    async fn create_topics(
+        &self,
+        topics: Vec<CreateTopic>,
+        validate_only: bool,
+    ) -> Result<Answers<CreatedTopic>, Error> {
         let (topics, timeout) = (Arc::new(topics), self.brokers.request_timeout());
         let prepare = || {
             let topics = Arc::clone(&topics);
             newest(move |_| wire::CreateTopicsRequest::from_api(&topics, timeout, validate_only))
         };
-        let take = |request: &wire::CreateTopicsRequest, response: wire::CreateTopicsResponse, _| response.into_api(request);
+        let take =
+            |request: &wire::CreateTopicsRequest, response: wire::CreateTopicsResponse, _| response.into_api(request);
         self.controller::<wire::CreateTopics, _, _>(prepare, take).await
     }
 
@@ -210,7 +216,11 @@ impl ClusterAdmin for Remote {
         answers
     }
 
-    async fn create_partitions(&self, totals: Vec<(TopicName, i32)>, validate_only: bool) -> Result<Answers<()>, Error> {
+    async fn create_partitions(
+        &self,
+        totals: Vec<(TopicName, i32)>,
+        validate_only: bool,
+    ) -> Result<Answers<()>, Error> {
         let (totals, timeout) = (Arc::new(totals), self.brokers.request_timeout());
         let prepare = || {
             let totals = Arc::clone(&totals);
@@ -290,7 +300,9 @@ impl ClusterAdmin for Remote {
             |request, response, _| response.into_api(request),
         );
         match altered.await {
-            Err(error) if error.code == ErrorCode::UnsupportedVersion => self.alter_whole(&changes, validate_only).await,
+            Err(error) if error.code == ErrorCode::UnsupportedVersion => {
+                self.alter_whole(&changes, validate_only).await
+            }
             answer => answer,
         }
     }

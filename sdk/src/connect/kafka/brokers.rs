@@ -4,10 +4,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ottla_broker_core::BrokerId;
 use ottla_broker_core::api::{Error, ErrorCode};
 use ottla_broker_core::env::Env;
 use ottla_broker_core::planted::is_planted;
-use ottla_broker_core::BrokerId;
 use ottla_wire::net::{self, Address, Limits, Peer};
 
 use super::known::Known;
@@ -85,7 +85,12 @@ impl Brokers {
 
     /// Asks one broker after the other until one answers. What may have been carried out is asked again only if it is
     /// `harmless`.
-    pub(super) async fn any<T, F>(&self, harmless: bool, unsent: ErrorCode, ask: impl Fn(Arc<Peer>) -> F) -> Result<T, Error>
+    pub(super) async fn any<T, F>(
+        &self,
+        harmless: bool,
+        unsent: ErrorCode,
+        ask: impl Fn(Arc<Peer>) -> F,
+    ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, net::Error>> + Send,
     {

@@ -71,8 +71,7 @@ impl ClusterGroups for Remote {
         let limits = self.brokers.limits(Duration::ZERO);
         let asked = self.brokers.any(true, NO_COORDINATOR, |peer| {
             let wanted = FindCoordinator::Group(group.clone());
-            let prepare =
-                newest::<wire::FindCoordinator>(move |_| wire::FindCoordinatorRequest::from_api(&wanted));
+            let prepare = newest::<wire::FindCoordinator>(move |_| wire::FindCoordinatorRequest::from_api(&wanted));
             async move { peer.quick().ask(limits, prepare).await }
         });
         let Answer { version, response, .. } = asked.await?;

@@ -41,7 +41,9 @@ pub(in crate::connect) fn read(mut section: Section) -> Result<KafkaOptions, con
     let mut options = KafkaOptions::default();
     for name in NAMES {
         let Some(number) = section.count(name)? else { continue };
-        options.set(name, number).map_err(|reason| config::Error::bad_value(format!("kafka.{name}"), number.to_string(), reason))?;
+        options
+            .set(name, number)
+            .map_err(|reason| config::Error::bad_value(format!("kafka.{name}"), number.to_string(), reason))?;
     }
     section.finish()?;
     Ok(options)
