@@ -7,6 +7,8 @@ mod groups;
 mod known;
 mod options;
 mod remote;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
