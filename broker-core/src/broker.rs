@@ -18,6 +18,8 @@
 mod adopt;
 mod close;
 mod configs;
+mod credentials;
+mod describe;
 mod discovery;
 mod groups;
 mod housekeeping;
@@ -28,6 +30,9 @@ mod reads;
 mod repair;
 mod routes;
 mod topics;
+
+pub use credentials::{DescribedScram, ScramChange};
+pub use describe::Elected;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

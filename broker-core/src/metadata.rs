@@ -13,11 +13,13 @@
 mod command;
 mod difference;
 mod image;
+mod scram;
 mod snapshot;
 mod writer;
 
 pub use command::{Command, DecodeError, Election, Registration, TopicElections};
 pub use image::{Image, Rejected, Topic};
+pub use scram::ScramKeys;
 pub use writer::{Decision, Writer};
 
 #[cfg(test)]

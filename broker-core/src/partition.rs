@@ -37,13 +37,13 @@ pub use pending::AppendPending;
 pub use read::Read;
 pub use status::Status;
 
-use crate::api::Error;
+use crate::api::{ActiveProducer, Error, ProducerIdentity};
 use crate::config::TopicConfig;
 use crate::env::Env;
 use crate::ids::{LeaderEpoch, Offset, PartitionId, TopicPartition};
 use crate::log::{Bounds, Durability, PartitionLog, SnapshotStore};
 use crate::planted::is_planted;
-use crate::producer::{Budget, Producers, Share};
+use crate::producer::{Budget, Kept, Producers, Share};
 use append::InFlight;
 use sizes::Sizes;
 use status::Ended;
@@ -208,6 +208,25 @@ impl Partition {
     #[must_use]
     pub fn producers(&self) -> usize {
         self.derived().producers.len()
+    }
+
+    /// The idempotent producers that it remembers, by id.
+    #[must_use]
+    pub fn active_producers(&self) -> Vec<ActiveProducer> {
+        let derived = self.derived();
+        let producers = derived.producers.iter().map(|(id, producer)| {
+            let last = producer.kept().last();
+            ActiveProducer {
+                identity: ProducerIdentity { id, epoch: producer.epoch() },
+                last_sequence: last.map(Kept::last_sequence),
+                last_timestamp_ms: last.map(|kept| kept.timestamp_ms),
+                coordinator_epoch: None,
+                transaction_start: None,
+            }
+        });
+        let mut producers: Vec<_> = producers.collect();
+        producers.sort_unstable_by_key(|producer| producer.identity.id);
+        producers
     }
 
     /// How many bytes an opening after a crash would have to replay: those appended since the last

@@ -14,6 +14,12 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The system has no random bytes, which log-ins need.
+    #[error("there is no randomness to be had, which log-ins need: {0}")]
+    Randomness(#[source] getrandom::Error),
+    /// The metrics of the process go elsewhere already.
+    #[error("the metrics cannot be gathered: {0}")]
+    Metrics(String),
     /// A limit that contradicts another, or itself.
     #[error("{0}")]
     Limits(String),

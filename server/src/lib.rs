@@ -22,6 +22,8 @@
 //!
 //! | feature | what it brings |
 //! |---|---|
+//! | `tls` | TLS and mutual TLS, by `rustls` |
+//! | `telemetry` | health and Prometheus metrics over HTTP, on a port of their own |
 //! | `planted-bugs` | known bugs on demand, for the tests of the tests |
 //!
 //! # Requests of one connection
@@ -35,6 +37,7 @@
 //! it closes has the reason in the log.
 
 mod advertised;
+mod auth;
 mod authorizer;
 mod connection;
 mod connections;
@@ -45,9 +48,18 @@ mod meters;
 mod server;
 mod sessions;
 mod shared;
+#[cfg(feature = "telemetry")]
+mod telemetry;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use advertised::Advertised;
+pub use auth::{Mechanism, set_password};
 pub use authorizer::{AllowAll, Authorizer, Operation, Principal, Resource};
 pub use error::{Error, Unfinished};
 pub use limits::Limits;
 pub use server::{Builder, Server};
+#[cfg(feature = "telemetry")]
+pub use telemetry::{Metrics, Telemetry};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};

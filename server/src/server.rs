@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::advertised::Advertised;
+use crate::auth::{Authentication, Mechanism};
 use crate::authorizer::{AllowAll, Authorizer};
 use crate::connection::{Ended, serve};
 use crate::connections::{Connections, Place};
@@ -29,6 +30,9 @@ pub struct Builder {
     limits: Limits,
     advertised: Option<Advertised>,
     authorizer: Arc<dyn Authorizer>,
+    mechanisms: Vec<Mechanism>,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::Tls>,
 }
 
 /// A listener for Kafka clients over a broker.
@@ -61,25 +65,55 @@ impl Builder {
         Self { authorizer: Arc::new(authorizer), ..self }
     }
 
+    /// Lets only those clients in that log in by one of these mechanisms; [`set_password`](crate::set_password) makes
+    /// the first user.
+    pub fn sasl(self, mechanisms: impl IntoIterator<Item = Mechanism>) -> Self {
+        Self { mechanisms: mechanisms.into_iter().collect(), ..self }
+    }
+
+    /// Speaks TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, tls: crate::Tls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
     /// Listens on `address`, in the current tokio runtime. Port 0 takes a free one.
     ///
     /// # Errors
-    /// [`Error::Bind`]; [`Error::Limits`].
+    /// [`Error::Bind`]; [`Error::Limits`]; [`Error::Randomness`].
     pub async fn bind(self, address: SocketAddr) -> Result<Server, Error> {
-        let Self { broker, limits, advertised, authorizer } = self;
+        let Self {
+            broker,
+            limits,
+            advertised,
+            authorizer,
+            mechanisms,
+            #[cfg(feature = "tls")]
+            tls,
+        } = self;
         check(&limits)?;
         let bind = |source| Error::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let advertised = advertised.unwrap_or_else(|| Advertised::of_listener(address));
-        let shared = Shared::new(broker, limits, advertised, authorizer);
+        let authentication = if mechanisms.is_empty() {
+            None
+        } else {
+            Some(Arc::new(Authentication::new(mechanisms, Arc::clone(&broker)).map_err(Error::Randomness)?))
+        };
+        let shared = Shared::new(broker, limits, advertised, authorizer, authentication);
         let env = shared.env.clone();
+        let secure = Secure {
+            #[cfg(feature = "tls")]
+            tls,
+        };
         let connections = Connections::new();
         let keeping = {
             let broker = Arc::clone(&shared.broker);
             env.spawn("ottla-keeper", async move { broker.run_housekeeping().await })
         };
-        let accepting = env.spawn("ottla-listener", accept(listener, Arc::clone(&shared), Arc::clone(&connections)));
+        let accepting =
+            env.spawn("ottla-listener", accept(listener, Arc::clone(&shared), Arc::clone(&connections), secure));
         tracing::info!(%address, advertised = %shared.advertised, broker = %shared.broker.id(), "listening");
         Ok(Server { address, shared, connections, accepting, keeping })
     }
@@ -108,7 +142,15 @@ fn check(limits: &Limits) -> Result<(), Error> {
 impl Server {
     /// A server over `broker`, with default limits.
     pub fn builder(broker: Arc<Broker>) -> Builder {
-        Builder { broker, limits: Limits::default(), advertised: None, authorizer: Arc::new(AllowAll) }
+        Builder {
+            broker,
+            limits: Limits::default(),
+            advertised: None,
+            authorizer: Arc::new(AllowAll),
+            mechanisms: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 
     /// Where it listens.
@@ -164,13 +206,14 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: Arc<Connections>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: Arc<Connections>, secure: Secure) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => match connections.enter(peer.ip(), &shared.limits) {
                 Ok(place) => {
                     shared.meters.connections.increment(1.0);
-                    let connection = connect(Arc::clone(&shared), Arc::clone(&connections), stream, peer, place);
+                    let connection =
+                        connect(Arc::clone(&shared), Arc::clone(&connections), stream, peer, place, secure.clone());
                     shared.env.spawn("ottla-connection", connection);
                 }
                 Err(full) => {
@@ -192,13 +235,11 @@ async fn connect(
     stream: TcpStream,
     peer: SocketAddr,
     place: Place,
+    secure: Secure,
 ) {
     tracing::debug!(%peer, "connected");
     let ended = match stream.set_nodelay(true) {
-        Ok(()) => {
-            let (from, to) = stream.into_split();
-            serve(Arc::clone(&shared), peer, from, to).await
-        }
+        Ok(()) => secure.serve(&shared, peer, stream).await,
         Err(error) => Ended::Io(error),
     };
     if ended.is_ordinary() {
@@ -209,4 +250,48 @@ async fn connect(
     connections.count_end(ended.name());
     shared.meters.connections.decrement(1.0);
     drop(place);
+}
+
+/// How bytes come and go.
+#[derive(Clone, Debug)]
+struct Secure {
+    #[cfg(feature = "tls")]
+    tls: Option<crate::Tls>,
+}
+
+impl Secure {
+    async fn serve(&self, shared: &Arc<Shared>, peer: SocketAddr, stream: TcpStream) -> Ended {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return match shake(shared, tls, stream).await {
+                Ok(stream) => {
+                    let (from, to) = tokio::io::split(stream);
+                    serve(Arc::clone(shared), peer, from, to).await
+                }
+                Err(ended) => ended,
+            };
+        }
+        let (from, to) = stream.into_split();
+        serve(Arc::clone(shared), peer, from, to).await
+    }
+}
+
+/// The handshake of TLS, in time and while the server serves.
+#[cfg(feature = "tls")]
+async fn shake(
+    shared: &Shared,
+    tls: &crate::Tls,
+    stream: TcpStream,
+) -> Result<tokio_rustls::server::TlsStream<TcpStream>, Ended> {
+    use futures::future::{Either, select};
+
+    let limit = shared.limits.authentication;
+    let stopped = std::pin::pin!(shared.draining());
+    let shaking = std::pin::pin!(shared.env.timeout(limit, tls.acceptor.accept(stream)));
+    match select(shaking, stopped).await {
+        Either::Left((Ok(Ok(stream)), _)) => Ok(stream),
+        Either::Left((Ok(Err(error)), _)) => Err(Ended::Tls(error)),
+        Either::Left((Err(_), _)) => Err(Ended::NoLogIn(limit)),
+        Either::Right(_) => Err(Ended::Shutdown),
+    }
 }

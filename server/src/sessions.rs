@@ -49,7 +49,7 @@ impl Cached {
         self.high_watermark = answer.high_watermark;
         self.log_start_offset = answer.log_start_offset;
         // An error's watermarks are −1: what comes after it is news again.
-        has_records || moved || answer.error.is_some()
+        has_records || moved || answer.error.is_some() || is_planted("fetch-session-tells-all")
     }
 }
 
@@ -249,5 +249,72 @@ impl State {
         if let Some(session) = self.sessions.remove(&id) {
             self.partitions = self.partitions.saturating_sub(lock(&session).partitions.len());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_wire::messages::FetchTopic;
+
+    use super::*;
+
+    fn request(partitions: i32, session_id: i32, session_epoch: i32) -> FetchRequest {
+        let partitions =
+            (0..partitions).map(|partition| FetchPartition { partition, ..FetchPartition::default() }).collect();
+        let topics = vec![FetchTopic { topic: TopicRef::Name("topic".into()), partitions }];
+        FetchRequest { topics, session_id, session_epoch, ..FetchRequest::default() }
+    }
+
+    /// Begins a session of `partitions` and returns its id.
+    fn open(sessions: &Sessions, partitions: i32, env: &Env) -> i32 {
+        let begun = sessions.begin(&request(partitions, 0, INITIAL_EPOCH), 12, env).unwrap();
+        let answer = |(topic, part): &(TopicRef, FetchPartition)| {
+            (topic.clone(), FetchedPartition { partition: part.partition, ..FetchedPartition::default() })
+        };
+        let answers = begun.partitions().iter().map(answer).collect();
+        sessions.conclude(begun, answers, env).0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_goes_for_another_only_when_it_was_not_used_for_long() {
+        let env = Env::seeded(1);
+        let sessions = Sessions::new(2, 1_000);
+        let (one, two) = (open(&sessions, 1, &env), open(&sessions, 1, &env));
+        assert!(one > 0 && two > 0 && one != two);
+        assert_eq!(open(&sessions, 1, &env), 0, "both are young");
+        env.sleep(KEPT).await;
+        sessions.begin(&request(1, two, 1), 12, &env).unwrap();
+        env.sleep(Duration::from_secs(1)).await;
+        let three = open(&sessions, 1, &env);
+        assert!(three > 0);
+        let lost = sessions.begin(&request(1, one, 1), 12, &env).unwrap_err();
+        assert_eq!(lost, ErrorCode::FetchSessionIdNotFound);
+        sessions.begin(&request(1, two, 2), 12, &env).unwrap();
+        assert_eq!(sessions.len(), 2);
+    }
+
+    #[test]
+    fn sessions_remember_so_many_partitions_and_no_more() {
+        let env = Env::seeded(1);
+        let sessions = Sessions::new(10, 100);
+        let one = open(&sessions, 60, &env);
+        assert_eq!(open(&sessions, 60, &env), 0);
+        // One that grows beyond them is given up, and leaves its room.
+        let two = open(&sessions, 30, &env);
+        assert_eq!(sessions.begin(&request(90, one, 1), 12, &env).unwrap_err(), ErrorCode::FetchSessionIdNotFound);
+        assert!(two > 0 && open(&sessions, 60, &env) > 0);
+    }
+
+    #[test]
+    fn names_and_ids_do_not_mix() {
+        let env = Env::seeded(1);
+        let sessions = Sessions::new(10, 100);
+        let one = open(&sessions, 1, &env);
+        assert_eq!(sessions.begin(&request(1, one, 1), 13, &env).unwrap_err(), TOPIC_ID_ERROR);
+    }
+
+    #[test]
+    fn the_first_epoch_does_not_come_again() {
+        assert_eq!((next_epoch(1), next_epoch(i32::MAX)), (2, 1));
     }
 }

@@ -7,6 +7,7 @@ use ottla_broker_core::env::{BoxFuture, Env};
 use tokio::sync::{Semaphore, watch};
 
 use crate::advertised::Advertised;
+use crate::auth::Authentication;
 use crate::authorizer::Authorizer;
 use crate::limits::Limits;
 use crate::meters::Meters;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) meters: Meters,
     pub(crate) sessions: Sessions,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// `None` lets everybody in.
+    pub(crate) authentication: Option<Arc<Authentication>>,
 }
 
 impl Shared {
@@ -44,6 +47,7 @@ impl Shared {
         limits: Limits,
         advertised: Advertised,
         authorizer: Arc<dyn Authorizer>,
+        authentication: Option<Arc<Authentication>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             env: broker.env().clone(),
@@ -54,6 +58,7 @@ impl Shared {
             meters: Meters::new(),
             sessions: Sessions::new(limits.fetch_sessions, limits.fetch_session_partitions),
             authorizer,
+            authentication,
             limits,
         })
     }
@@ -61,8 +66,16 @@ impl Shared {
     /// What a server would share that listens nowhere.
     #[cfg(test)]
     pub(crate) fn of(broker: Arc<Broker>, limits: Limits) -> Arc<Self> {
+        Self::asking(broker, limits, &[])
+    }
+
+    /// What a server would share that listens nowhere and asks its clients who they are.
+    #[cfg(test)]
+    pub(crate) fn asking(broker: Arc<Broker>, limits: Limits, mechanisms: &[crate::auth::Mechanism]) -> Arc<Self> {
         let advertised = Advertised { host: "localhost".to_owned(), port: 9092 };
-        Self::new(broker, limits, advertised, Arc::new(crate::authorizer::AllowAll))
+        let asked = Authentication::new(mechanisms.to_vec(), Arc::clone(&broker)).unwrap();
+        let authentication = (!mechanisms.is_empty()).then(|| Arc::new(asked));
+        Self::new(broker, limits, advertised, Arc::new(crate::authorizer::AllowAll), authentication)
     }
 
     /// Waits until the broker's storage has room for about `bytes`. That it is closed is told by the append.

@@ -4,13 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// A SCRAM mechanism (RFC 5802, RFC 7677).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ScramMechanism {
     /// SCRAM-SHA-256.
+    #[serde(rename = "SCRAM-SHA-256")]
     Sha256,
     /// SCRAM-SHA-512.
+    #[serde(rename = "SCRAM-SHA-512")]
     Sha512,
 }
 

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::scram::ScramKeys;
+use crate::api::ScramMechanism;
 use crate::ids::{BrokerId, LeaderEpoch, TopicId, TopicName};
 
 /// The version that this code writes, and the newest that it reads.
@@ -84,6 +86,15 @@ pub enum Command {
     ElectLeaders {
         /// By topic.
         topics: Vec<TopicElections>,
+    },
+    /// Sets or deletes a user's SCRAM credential.
+    AlterScram {
+        /// Whose.
+        user: String,
+        /// For which mechanism.
+        mechanism: ScramMechanism,
+        /// The new one; null deletes the one that is there.
+        keys: Option<ScramKeys>,
     },
     /// A block of producer ids belongs to a broker from now on.
     AllocateProducerIds {

@@ -25,6 +25,7 @@ impl Image {
         let new = target.brokers.values().filter(|broker| self.brokers.get(&broker.id) != Some(broker));
         commands.extend(new.cloned().map(Command::RegisterBroker));
         self.broker_configs_towards(target, &mut commands);
+        self.scram_towards(target, &mut commands);
         let gone = self.topics().filter(|topic| kept(topic, target).is_none());
         commands.extend(gone.map(|topic| Command::DeleteTopic { id: topic.metadata.id }));
 
@@ -69,6 +70,22 @@ impl Image {
         }
     }
 
+    fn scram_towards(&self, target: &Self, commands: &mut Vec<Command>) {
+        let gone =
+            self.scram.iter().flat_map(|(user, of_user)| of_user.keys().map(move |mechanism| (user, *mechanism)));
+        for (user, mechanism) in gone.filter(|(user, mechanism)| target.scram_keys(user, *mechanism).is_none()) {
+            commands.push(Command::AlterScram { user: user.clone(), mechanism, keys: None });
+        }
+        for (user, of_user) in &*target.scram {
+            for (mechanism, keys) in of_user {
+                if self.scram_keys(user, *mechanism) != Some(keys) {
+                    let (user, keys) = (user.clone(), Some(keys.clone()));
+                    commands.push(Command::AlterScram { user, mechanism: *mechanism, keys });
+                }
+            }
+        }
+    }
+
     /// The first thing in which this image, brought [towards](Self::towards) `target`, is another, in words.
     pub(crate) fn difference(&self, target: &Self) -> Option<String> {
         let none = BTreeMap::new();
@@ -84,6 +101,9 @@ impl Image {
             .find(|id| self.broker_configs.get(id).unwrap_or(&none) != target.broker_configs.get(id).unwrap_or(&none));
         if let Some(id) = configs {
             return Some(format!("broker {id} has other configs"));
+        }
+        if self.scram != target.scram {
+            return Some("it has other credentials".to_owned());
         }
         if self.next_producer_id < target.next_producer_id {
             return Some(format!("it would give producer id {} out again", self.next_producer_id));

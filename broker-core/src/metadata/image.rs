@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::command::{Command, Election, Registration};
-use crate::api::{BrokerMetadata, PartitionMetadata, TopicMetadata};
+use super::scram::{ScramKeys, ScramUsers};
+use crate::api::{BrokerMetadata, PartitionMetadata, ScramMechanism, TopicMetadata};
 use crate::ids::{BrokerId, LeaderEpoch, TopicId, TopicName};
 use crate::log::Position;
 
@@ -21,6 +22,7 @@ pub struct Image {
     pub(super) broker_configs: Arc<BTreeMap<BrokerId, BTreeMap<String, String>>>,
     pub(super) topics: Arc<BTreeMap<TopicName, Arc<Topic>>>,
     pub(super) names: Arc<BTreeMap<TopicId, TopicName>>,
+    pub(super) scram: Arc<ScramUsers>,
     pub(super) next_producer_id: i64,
     pub(super) copying: bool,
 }
@@ -56,6 +58,7 @@ impl Default for Image {
             broker_configs: Arc::default(),
             topics: Arc::default(),
             names: Arc::default(),
+            scram: Arc::default(),
             next_producer_id: 0,
             copying: false,
         }
@@ -108,6 +111,17 @@ impl Image {
     #[must_use]
     pub fn topic_by_id(&self, id: TopicId) -> Option<&Arc<Topic>> {
         self.topics.get(self.names.get(&id)?)
+    }
+
+    /// The SCRAM credentials, by user.
+    pub fn scram_users(&self) -> impl ExactSizeIterator<Item = (&String, &BTreeMap<ScramMechanism, ScramKeys>)> {
+        self.scram.iter()
+    }
+
+    /// A user's SCRAM credential.
+    #[must_use]
+    pub fn scram_keys(&self, user: &str, mechanism: ScramMechanism) -> Option<&ScramKeys> {
+        self.scram.get(user)?.get(&mechanism)
     }
 
     /// The first producer id that nobody has.
@@ -165,6 +179,7 @@ impl Image {
                 alter(Arc::make_mut(&mut self.broker_configs).entry(*broker).or_default(), changes);
                 Ok(())
             }
+            Command::AlterScram { user, mechanism, keys } => self.alter_scram(user, *mechanism, keys.as_ref()),
             Command::ElectLeaders { topics } => {
                 topics.iter().try_for_each(|topic| self.with_topic(topic.topic, |found| elect(found, &topic.elections)))
             }
@@ -226,6 +241,21 @@ impl Image {
             Arc::make_mut(&mut topic.metadata).partitions = Arc::from(partitions);
             Ok(())
         })
+    }
+
+    fn alter_scram(&mut self, user: &str, mechanism: ScramMechanism, keys: Option<&ScramKeys>) -> Result<(), String> {
+        let users = Arc::make_mut(&mut self.scram);
+        match keys {
+            Some(keys) => {
+                users.entry(user.to_owned()).or_default().insert(mechanism, keys.clone());
+            }
+            None => {
+                let known_keys = users.get_mut(user).and_then(|of_user| of_user.remove(&mechanism));
+                known(known_keys.is_some(), || format!("user {user} has no credential for {mechanism}"))?;
+                users.retain(|_, of_user| !of_user.is_empty());
+            }
+        }
+        Ok(())
     }
 
     fn append_partitions(

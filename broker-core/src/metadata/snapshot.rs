@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{DecodeError, Election, Registration, decode, encode};
 use super::image::{Image, Topic, list};
+use super::scram::ScramUsers;
 use crate::api::{PartitionMetadata, TopicMetadata};
 use crate::ids::{BrokerId, TopicId, TopicName};
 use crate::log::Position;
+use crate::planted::is_planted;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +22,9 @@ struct State {
     broker_configs: BTreeMap<BrokerId, BTreeMap<String, String>>,
     topics: Vec<TopicState>,
     next_producer_id: i64,
+    /// Written only where there are any: software that knows none need not read them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    scram: ScramUsers,
     /// Written only when it is so: software that knows no copies need not read an unfinished one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     copying: bool,
@@ -48,6 +53,7 @@ impl Image {
             broker_configs: (*self.broker_configs).clone(),
             topics: self.topics.values().map(|topic| TopicState::of(topic)).collect(),
             next_producer_id: self.next_producer_id,
+            scram: (*self.scram).clone(),
             copying: self.copying,
         })
     }
@@ -70,6 +76,7 @@ impl Image {
             names: Arc::new(names),
             topics: Arc::new(topics.collect()),
             next_producer_id: state.next_producer_id,
+            scram: if is_planted("snapshot-forgets-credentials") { Arc::default() } else { Arc::new(state.scram) },
             copying: state.copying,
         })
     }

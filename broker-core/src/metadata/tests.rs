@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::api::ScramMechanism;
 use crate::ids::{BrokerId, LeaderEpoch, TopicId, TopicName};
 
 fn registration(id: i32) -> Registration {
@@ -56,6 +57,12 @@ fn any_command() -> impl Strategy<Value = Command> {
         (0..4_u8, config.clone()).prop_map(|(id, value)| Command::AlterTopicConfigs {
             topic: topic_id(id),
             changes: BTreeMap::from([("retention.ms".to_owned(), value)]),
+        }),
+        ("[ab]", any::<bool>(), 0..3_u8).prop_map(|(user, short, secret)| {
+            let mechanism = if short { ScramMechanism::Sha256 } else { ScramMechanism::Sha512 };
+            let key = vec![secret; 3];
+            let keys = ScramKeys { iterations: 4_096, salt: key.clone(), stored_key: key.clone(), server_key: key };
+            Command::AlterScram { user, mechanism, keys: (secret > 0).then_some(keys) }
         }),
         (0..2_i32, config).prop_map(|(id, value)| Command::AlterBrokerConfigs {
             broker: BrokerId(id),

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use crate::auth::Refused;
 use ottla_broker_core::error::Error;
 use ottla_wire::{ApiKey, EncodeError, FrameError, RequestError};
 
@@ -21,6 +22,9 @@ pub(crate) enum Ended {
     NotServed(ApiKey),
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
+    #[cfg(feature = "tls")]
+    #[error("there is no TLS with the client: {0}")]
+    Tls(io::Error),
     #[error("nothing was asked for {0:?}")]
     Idle(Duration),
     #[error("a request was not whole after {0:?}")]
@@ -31,6 +35,12 @@ pub(crate) enum Ended {
     Encode(#[from] EncodeError),
     #[error("a batch for which no answer was asked is refused: {0}")]
     RefusedUnanswered(Error),
+    #[error("{0} was asked of a client that has yet to say who it is")]
+    NotLoggedIn(ApiKey),
+    #[error("the client has not said who it is for {0:?}")]
+    NoLogIn(Duration),
+    #[error("the client was not let in: {0}")]
+    Refused(Refused),
     #[error("there is no way to answer: {0}")]
     Unanswerable(Error),
     #[error("the server is shutting down")]
@@ -48,11 +58,15 @@ impl Ended {
             Self::Frame(_) => "bad_frame",
             Self::Request(_) | Self::NotServed(_) => "bad_request",
             Self::Io(_) => "io",
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => "tls",
             Self::Idle(_) => "idle",
             Self::SlowSender(_) => "slow_sender",
             Self::SlowReceiver(_) => "slow_receiver",
             Self::Encode(_) => "encode",
             Self::RefusedUnanswered(_) => "refused_unanswered",
+            Self::NotLoggedIn(_) | Self::NoLogIn(_) => "not_logged_in",
+            Self::Refused(_) => "refused_log_in",
             Self::Unanswerable(_) => "unanswerable",
             Self::Shutdown => "shutdown",
             Self::Cut => "cut",

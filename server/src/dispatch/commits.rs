@@ -69,7 +69,8 @@ async fn fetch_of(
     let (of, refused) = Interleaved::split(named);
     let found = ask(OffsetsWanted::Partitions(of)).await?;
     let answers = refused.join(found.into_iter().map(|one| one.committed));
-    let told = partitions.iter().zip(answers).map(|((topic, partition), answer)| ((*topic).clone(), *partition, answer));
+    let told =
+        partitions.iter().zip(answers).map(|((topic, partition), answer)| ((*topic).clone(), *partition, answer));
     Ok(OffsetFetchedGroup::from_api(wanted.group.clone(), told))
 }
 

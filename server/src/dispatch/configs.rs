@@ -44,7 +44,8 @@ pub(super) async fn alter(
         let change = async {
             let resource = one.to_api(shared.broker.id())?;
             may(shared, asked, Operation::AlterConfigs, &resource)?;
-            let in_force = shared.broker.describe_configs(vec![resource.clone()]).await?.pop().unwrap_or_else(|| Err(silent()))?;
+            let in_force =
+                shared.broker.describe_configs(vec![resource.clone()]).await?.pop().unwrap_or_else(|| Err(silent()))?;
             let changes = one.changes(&resource, &in_force)?;
             Ok((resource, changes))
         };

@@ -79,7 +79,11 @@ pub(super) async fn leave(shared: &Shared, asked: &Asked, request: &LeaveGroupRe
     LeaveGroupResponse::from_api(asked.version, answer.await.map_err(moved))
 }
 
-pub(super) async fn describe(shared: &Shared, asked: &Asked, request: &DescribeGroupsRequest) -> DescribeGroupsResponse {
+pub(super) async fn describe(
+    shared: &Shared,
+    asked: &Asked,
+    request: &DescribeGroupsRequest,
+) -> DescribeGroupsResponse {
     let (groups, refused) = allowed(shared, asked, Operation::Describe, &request.groups);
     match shared.broker.describe_groups(groups).await.map_err(moved) {
         Ok(described) => DescribeGroupsResponse::from_api(asked.version, request, refused.join(described)),

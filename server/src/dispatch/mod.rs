@@ -6,11 +6,13 @@ mod commits;
 mod configs;
 mod fetch;
 mod groups;
+mod inspect;
 mod interleave;
 mod metadata;
 mod offsets;
 mod produce;
 mod topics;
+mod users;
 mod versions;
 
 use std::sync::Arc;
@@ -57,40 +59,6 @@ pub(crate) const fn turn_of(key: ApiKey) -> Turn {
     }
 }
 
-/// Whether requests of an API are served. Others are not advertised.
-pub(crate) const fn is_served(key: ApiKey) -> bool {
-    matches!(
-        key,
-        ApiKey::Produce
-            | ApiKey::Fetch
-            | ApiKey::ListOffsets
-            | ApiKey::Metadata
-            | ApiKey::OffsetCommit
-            | ApiKey::OffsetFetch
-            | ApiKey::FindCoordinator
-            | ApiKey::JoinGroup
-            | ApiKey::Heartbeat
-            | ApiKey::LeaveGroup
-            | ApiKey::SyncGroup
-            | ApiKey::DescribeGroups
-            | ApiKey::ListGroups
-            | ApiKey::ApiVersions
-            | ApiKey::CreateTopics
-            | ApiKey::DeleteTopics
-            | ApiKey::DeleteRecords
-            | ApiKey::InitProducerId
-            | ApiKey::OffsetForLeaderEpoch
-            | ApiKey::DescribeConfigs
-            | ApiKey::AlterConfigs
-            | ApiKey::CreatePartitions
-            | ApiKey::DeleteGroups
-            | ApiKey::IncrementalAlterConfigs
-            | ApiKey::OffsetDelete
-            | ApiKey::DescribeCluster
-            | ApiKey::DescribeTopicPartitions
-    )
-}
-
 /// Begins a request. What has to be in the order of the requests has happened when this returns.
 pub(crate) fn dispatch(shared: &Arc<Shared>, asked: Asked, request: Request) -> BoxFuture<'static, Outcome> {
     if let Request::Produce(request) = request {
@@ -135,7 +103,12 @@ async fn answer(shared: &Shared, asked: &Asked, request: Request) -> Result<Outc
         Request::DescribeConfigs(request) => configs::describe(shared, asked, &request).await?.into(),
         Request::AlterConfigs(request) => configs::alter(shared, asked, &request).await?.into(),
         Request::IncrementalAlterConfigs(request) => configs::alter_some(shared, asked, &request).await?.into(),
-        // `is_served` keeps them out.
+        Request::DescribeProducers(request) => inspect::producers(shared, asked, &request)?.into(),
+        Request::DescribeLogDirs(request) => inspect::log_dirs(shared, asked, &request)?.into(),
+        Request::ElectLeaders(request) => inspect::elect(shared, asked, &request)?.into(),
+        Request::DescribeUserScramCredentials(request) => users::describe(shared, asked, &request)?.into(),
+        Request::AlterUserScramCredentials(request) => users::alter(shared, asked, &request).await?.into(),
+        // The connection takes log-ins itself; and what the crate `wire` learns to speak is served when it stands here.
         other => return Ok(Outcome::Close(Ended::NotServed(other.key()))),
     };
     Ok(Outcome::Answer(response))

@@ -2,6 +2,7 @@
 
 use ottla_broker_core::api::{ListedOffset, OffsetSpec};
 use ottla_broker_core::error::Error;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{LeaderEpoch, TopicPartition};
 use ottla_wire::messages::{
     ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
@@ -30,7 +31,7 @@ pub(super) async fn list(
     let (questions, refused) = Interleaved::split(request.partitions().map(question));
     // Fenced both ways before anything is looked up (KIP-320).
     let fences = questions.iter().map(|(partition, known, _)| {
-        let known = *known;
+        let known = known.filter(|_| !is_planted("offsets-listed-unfenced"));
         (partition.clone(), known, known.unwrap_or(LeaderEpoch(0)))
     });
     let fences = shared.broker.offset_for_leader_epoch(fences.collect()).await?;

@@ -7,6 +7,7 @@ use ottla_broker_core::api::{self, Acks, ProducePartition};
 use ottla_broker_core::env::BoxFuture;
 use ottla_broker_core::error::Error;
 use ottla_broker_core::partition::Origin;
+use ottla_broker_core::planted::is_planted;
 use ottla_wire::messages::{ProduceRequest, ProduceResponse};
 
 use super::interleave::Interleaved;
@@ -34,12 +35,13 @@ pub(super) fn begin(shared: &Arc<Shared>, asked: &Asked, mut request: ProduceReq
             Ok(results) => refused.join(results),
             Err(error) => return Outcome::Close(Ended::Unanswerable(error)),
         };
-        if acks != Acks::None {
+        if acks != Acks::None || is_planted("answer-without-acks") {
             return Outcome::Answer(ProduceResponse::from_api(&request, results).into());
         }
         // Nobody waits for an answer: closing is how the client learns that its metadata are wrong (as in Kafka).
         match results.collect::<Result<Vec<_>, _>>() {
             Ok(_) => Outcome::Silence,
+            Err(_) if is_planted("refusal-without-acks-silent") => Outcome::Silence,
             Err(error) => Outcome::Close(Ended::RefusedUnanswered(error)),
         }
     })

@@ -6,8 +6,8 @@ use ottla_broker_core::api::{ConfigResource, TopicsWanted};
 use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_broker_core::{TopicName, TopicPartition};
 use ottla_wire::messages::{
-    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsPartition,
-    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
 };
 
 use super::cluster::look_up;

@@ -4,15 +4,13 @@ use ottla_broker_core::error::ErrorCode;
 use ottla_wire::ApiKey;
 use ottla_wire::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
-use super::is_served;
-
 pub(super) fn answer(request: &ApiVersionsRequest) -> ApiVersionsResponse {
     // Empty before version 3, which has not the fields.
     let names = [&request.client_software_name, &request.client_software_version];
     if names.iter().any(|name| !is_software_name(name)) {
         return ApiVersionsResponse { error: Some(ErrorCode::InvalidRequest), ..ApiVersionsResponse::default() };
     }
-    ApiVersionsResponse::serving(ApiKey::ALL.iter().copied().filter(|key| is_served(*key)))
+    ApiVersionsResponse::serving(ApiKey::ALL.iter().copied())
 }
 
 /// Source: KIP-511's `[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`, and empty for clients that do not say it.

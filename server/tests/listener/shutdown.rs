@@ -26,7 +26,7 @@ async fn a_poll_that_waits_is_answered_with_what_there_is() {
     let poll = client.send::<Fetch>(12, &fetch(2, Duration::from_secs(3_600))).await;
     begun(&world).await;
     let address = world.server.address();
-    world.server.shutdown(Duration::from_secs(60)).await.unwrap();
+    world.server.shutdown(Duration::from_secs(5)).await.unwrap();
     let (number, read) = client.receive::<Fetch>(12).await;
     assert_eq!((number, values(read).len()), (poll, 0));
     assert_eq!(client.frame().await, None);

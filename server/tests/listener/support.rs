@@ -10,13 +10,13 @@ use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::record::{Batch, Builder as BatchBuilder, BuilderOptions, Flags};
 use ottla_broker_core::{Offset, TopicName};
-use ottla_server::{Limits, Server};
+use ottla_server::{Builder, Limits, Mechanism, Server};
 use ottla_wire::messages::{
     Fetch, FetchPartition, FetchRequest, FetchResponse, FetchTopic, Produce, ProducePartition, ProduceRequest,
     ProduceResponse, ProduceTopic,
 };
 use ottla_wire::{Api, Encoded, Progress, Records, TopicRef, decode_response, encode_request, next_frame};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pub(crate) const TOPIC: &str = "events";
@@ -31,6 +31,14 @@ pub(crate) async fn world() -> World {
 }
 
 pub(crate) async fn world_with(limits: Limits) -> World {
+    world_with_logins(limits, &[]).await
+}
+
+pub(crate) async fn world_with_logins(limits: Limits, mechanisms: &[Mechanism]) -> World {
+    world_of(|builder| builder.limits(limits).sasl(mechanisms.iter().copied())).await
+}
+
+pub(crate) async fn world_of(set: impl FnOnce(Builder) -> Builder) -> World {
     let config = BrokerConfig::default().with("auto.create.topics.enable", true).unwrap();
     let broker = Broker::start(config, ottla_backends::memory::backend(), Env::system()).await.unwrap();
     let topic = CreateTopic {
@@ -40,8 +48,7 @@ pub(crate) async fn world_with(limits: Limits) -> World {
         configs: Default::default(),
     };
     broker.create_topics(vec![topic], false).await.unwrap().remove(0).unwrap();
-    let server = Server::builder(broker.clone())
-        .limits(limits)
+    let server = set(Server::builder(broker.clone()))
         .advertised("broker.example", 19_092)
         .bind("127.0.0.1:0".parse().unwrap())
         .await
@@ -51,7 +58,7 @@ pub(crate) async fn world_with(limits: Limits) -> World {
 
 impl World {
     pub(crate) async fn client(&self) -> Client {
-        Client { stream: TcpStream::connect(self.server.address()).await.unwrap(), arrived: BytesMut::new(), next: 0 }
+        Client::over(TcpStream::connect(self.server.address()).await.unwrap())
     }
 
     /// Waits until a connection has ended for `reason`.
@@ -68,13 +75,22 @@ impl World {
     }
 }
 
+/// Bytes to and from a server.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Box<dyn Io>,
     arrived: BytesMut,
     next: i32,
 }
 
 impl Client {
+    pub(crate) fn over(stream: impl Io + 'static) -> Self {
+        Self { stream: Box::new(stream), arrived: BytesMut::new(), next: 0 }
+    }
+
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
@@ -85,6 +101,15 @@ impl Client {
         let frame: Encoded = encode_request::<A>(self.next, Some("test"), version, request).unwrap();
         self.write(&frame.to_bytes()).await;
         self.next
+    }
+
+    /// Waits for the end of the connection, in whatever way it comes; a frame is the server's mistake.
+    #[cfg(feature = "tls")]
+    pub(crate) async fn end(&mut self) -> Option<Bytes> {
+        match self.stream.read_buf(&mut self.arrived).await {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(self.arrived.clone().freeze()),
+        }
     }
 
     /// The next frame; `None` at the end of the connection.

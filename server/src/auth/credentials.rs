@@ -1,0 +1,28 @@
+//! Where credentials are looked up.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ottla_broker_core::api::ScramMechanism;
+use ottla_broker_core::broker::Broker;
+use ottla_broker_core::metadata::ScramKeys;
+
+/// What a server knows of its users' passwords.
+pub(super) trait Credentials: fmt::Debug + Send + Sync {
+    /// A user's credential; `None` for an unknown user, or one without this mechanism.
+    fn keys(&self, user: &str, mechanism: ScramMechanism) -> Option<ScramKeys>;
+}
+
+/// Those of the cluster's metadata, which `AlterUserScramCredentials` changes.
+impl Credentials for Arc<Broker> {
+    fn keys(&self, user: &str, mechanism: ScramMechanism) -> Option<ScramKeys> {
+        self.scram_keys(user, mechanism)
+    }
+}
+
+/// A credential that nobody can meet, for users that there are not: their log-ins cost and look like others.
+pub(super) fn of_nobody(mechanism: ScramMechanism, secret: &[u8], user: &str) -> ScramKeys {
+    let salt = super::hash::hmac(mechanism, secret, user.as_bytes());
+    let stored_key = super::hash::hmac(mechanism, secret, &salt);
+    ScramKeys { iterations: 4_096, salt, server_key: stored_key.clone(), stored_key }
+}

@@ -1,0 +1,222 @@
+//! Who a client is: SASL (KIP-43, KIP-152), with the credentials of the cluster's metadata.
+
+mod credentials;
+mod hash;
+mod password;
+mod plain;
+mod scram;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ottla_broker_core::api::ScramMechanism;
+use ottla_broker_core::error::ErrorCode;
+use ottla_wire::messages::{
+    SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse, Token,
+};
+
+pub(crate) use hash::keys;
+pub use password::set_password;
+
+use crate::authorizer::Principal;
+use credentials::Credentials;
+use scram::Scram;
+
+/// A way to say who one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// The password itself. Only over TLS, or where nobody listens.
+    Plain,
+    /// SCRAM-SHA-256.
+    ScramSha256,
+    /// SCRAM-SHA-512.
+    ScramSha512,
+}
+
+impl Mechanism {
+    /// Its name in SASL.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => ScramMechanism::Sha256.name(),
+            Self::ScramSha512 => ScramMechanism::Sha512.name(),
+        }
+    }
+}
+
+/// Why a client is not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The same for an unknown user and a wrong password.
+    #[error("the user is not known or the password is wrong")]
+    Wrong,
+    #[error("{0}")]
+    State(&'static str),
+    #[error("the mechanism `{0}` is not offered")]
+    Mechanism(String),
+    #[error("there is no randomness to be had: {0}")]
+    Randomness(getrandom::Error),
+}
+
+impl Refused {
+    const fn code(&self) -> ErrorCode {
+        match self {
+            Self::State(_) => ErrorCode::IllegalSaslState,
+            Self::Mechanism(_) => ErrorCode::UnsupportedSaslMechanism,
+            Self::Malformed(_) | Self::Wrong | Self::Randomness(_) => ErrorCode::SaslAuthenticationFailed,
+        }
+    }
+}
+
+/// What a server asks of its clients.
+#[derive(Debug)]
+pub(crate) struct Authentication {
+    mechanisms: Vec<Mechanism>,
+    credentials: Box<dyn Credentials>,
+    /// What the log-ins of users that there are not are made of.
+    secret: [u8; 32],
+}
+
+impl Authentication {
+    /// # Errors
+    /// If the system has no random bytes.
+    pub(crate) fn new(
+        mechanisms: Vec<Mechanism>,
+        broker: Arc<ottla_broker_core::broker::Broker>,
+    ) -> Result<Self, getrandom::Error> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret)?;
+        Ok(Self { mechanisms, credentials: Box::new(broker), secret })
+    }
+}
+
+enum State {
+    /// Nothing was said yet.
+    Start,
+    /// A mechanism was agreed on.
+    Chosen(Mechanism),
+    /// The first half of a SCRAM log-in is done.
+    Half(Box<Scram>),
+    /// It is known who the client is.
+    Done,
+}
+
+/// One client's log-in.
+pub(crate) struct LogIn {
+    authentication: Option<Arc<Authentication>>,
+    state: State,
+    /// The handshake was of version 0: tokens come in frames of their own, without any header.
+    bare: bool,
+    pub(crate) principal: Principal,
+}
+
+impl LogIn {
+    /// Without an [`Authentication`] everybody is let in.
+    pub(crate) fn new(authentication: Option<Arc<Authentication>>) -> Self {
+        let state = if authentication.is_some() { State::Start } else { State::Done };
+        Self { authentication, state, bare: false, principal: Principal::anonymous() }
+    }
+
+    pub(crate) const fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Whether the next frame is a token and no request.
+    pub(crate) const fn is_bare(&self) -> bool {
+        self.bare && !self.is_done()
+    }
+
+    /// Agrees on a mechanism, or says why not: then the connection ends.
+    pub(crate) fn handshake(
+        &mut self,
+        request: &SaslHandshakeRequest,
+        version: i16,
+    ) -> (SaslHandshakeResponse, Option<Refused>) {
+        let offered = self.authentication.iter().flat_map(|authentication| &authentication.mechanisms);
+        let mechanisms = offered.clone().map(|mechanism| Arc::from(mechanism.name())).collect();
+        let chosen = offered.copied().find(|mechanism| mechanism.name() == &*request.mechanism);
+        let refused = match (&self.state, chosen) {
+            (State::Start, Some(mechanism)) => {
+                self.state = State::Chosen(mechanism);
+                self.bare = version == 0;
+                None
+            }
+            (State::Start, None) => Some(Refused::Mechanism(request.mechanism.chars().take(64).collect())),
+            _ => Some(Refused::State("a handshake comes once, and only where the server asks for it")),
+        };
+        (SaslHandshakeResponse { error: refused.as_ref().map(Refused::code), mechanisms }, refused)
+    }
+
+    /// Takes a token, as a request: the answer, and why the connection ends, if it does.
+    pub(crate) fn authenticate(
+        &mut self,
+        request: &SaslAuthenticateRequest,
+    ) -> (SaslAuthenticateResponse, Option<Refused>) {
+        match self.token(&request.token.0) {
+            Ok(token) => {
+                (SaslAuthenticateResponse { token: Token(token), ..SaslAuthenticateResponse::default() }, None)
+            }
+            Err(refused) => {
+                let response = SaslAuthenticateResponse {
+                    error: Some(refused.code()),
+                    error_message: Some(Arc::from(refused.to_string())),
+                    ..SaslAuthenticateResponse::default()
+                };
+                (response, Some(refused))
+            }
+        }
+    }
+
+    /// Takes a token, and answers it.
+    ///
+    /// # Errors
+    /// [`Refused`]: the connection ends.
+    pub(crate) fn token(&mut self, token: &[u8]) -> Result<Bytes, Refused> {
+        let Some(authentication) = &self.authentication else {
+            return Err(Refused::State("this server asks nobody who he is"));
+        };
+        let (credentials, secret) = (&*authentication.credentials, &authentication.secret);
+        match std::mem::replace(&mut self.state, State::Start) {
+            State::Start => Err(Refused::State("a handshake comes first")),
+            State::Done => {
+                self.state = State::Done;
+                Err(Refused::State("it is known already who the client is"))
+            }
+            State::Chosen(Mechanism::Plain) => {
+                let user = plain::check(token, credentials, secret)?;
+                self.done(&user);
+                Ok(Bytes::new())
+            }
+            State::Chosen(Mechanism::ScramSha256) => self.begin(ScramMechanism::Sha256, token),
+            State::Chosen(Mechanism::ScramSha512) => self.begin(ScramMechanism::Sha512, token),
+            State::Half(scram) => {
+                let (user, answer) = scram.finish(token)?;
+                self.done(&user);
+                Ok(Bytes::from(answer))
+            }
+        }
+    }
+
+    fn begin(&mut self, mechanism: ScramMechanism, token: &[u8]) -> Result<Bytes, Refused> {
+        let Some(authentication) = &self.authentication else {
+            return Err(Refused::State("this server asks nobody who he is"));
+        };
+        let mut nonce = [0; 24];
+        getrandom::fill(&mut nonce).map_err(Refused::Randomness)?;
+        let nonce = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, nonce);
+        let (credentials, secret) = (&*authentication.credentials, &authentication.secret);
+        let (scram, answer) = Scram::begin(mechanism, token, &nonce, credentials, secret)?;
+        self.state = State::Half(Box::new(scram));
+        Ok(Bytes::from(answer))
+    }
+
+    fn done(&mut self, user: &str) {
+        self.state = State::Done;
+        self.principal = Principal::user(user);
+    }
+}

@@ -1,0 +1,131 @@
+//! A group's whole life.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use ottla_broker_core::Offset;
+use ottla_broker_core::error::ErrorCode;
+use ottla_wire::TopicRef;
+use ottla_wire::messages::{
+    DeleteGroups, DeleteGroupsRequest, DescribeGroups, DescribeGroupsRequest, FindCoordinator, FindCoordinatorRequest,
+    Heartbeat, HeartbeatRequest, JoinGroup, JoinGroupProtocol, JoinGroupRequest, LeaveGroup, LeaveGroupMember,
+    LeaveGroupRequest, ListGroups, ListGroupsRequest, OffsetCommit, OffsetCommitPartition, OffsetCommitRequest,
+    OffsetCommitTopic, OffsetFetch, OffsetFetchGroup, OffsetFetchRequest, OffsetFetchTopic, SyncGroup,
+    SyncGroupAssignment, SyncGroupRequest,
+};
+
+use crate::support::{Client, TOPIC, World, world};
+
+fn join() -> JoinGroupRequest {
+    JoinGroupRequest {
+        group: "readers".into(),
+        session_timeout: Duration::from_secs(30),
+        rebalance_timeout: Duration::from_secs(30),
+        protocol_type: "consumer".into(),
+        protocols: vec![JoinGroupProtocol { name: "range".into(), metadata: Bytes::new() }],
+        ..JoinGroupRequest::default()
+    }
+}
+
+/// Joins by version 2, which needs no second try, and looks for the coordinator until it is there.
+async fn joined(world: &World, client: &mut Client) -> ottla_wire::messages::JoinGroupResponse {
+    let find = FindCoordinatorRequest { keys: vec!["readers".into()], ..FindCoordinatorRequest::default() };
+    loop {
+        let found = client.ask::<FindCoordinator>(4, &find).await.coordinators.remove(0);
+        if found.error.is_none() {
+            assert_eq!((&*found.host, found.port), ("broker.example", 19_092));
+            assert_eq!(found.broker, world.broker.id());
+        }
+        let joined = client.ask::<JoinGroup>(3, &join()).await;
+        match joined.error {
+            None => return joined,
+            Some(code) => assert!(code.is_retriable(), "{code}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_member_joins_works_and_leaves() {
+    let world = world().await;
+    let mut client = world.client().await;
+    let joined = joined(&world, &mut client).await;
+    let member = joined.member.clone().unwrap();
+    assert_eq!((&joined.leader, joined.members.len()), (&member, 1));
+
+    let sync = SyncGroupRequest {
+        group: "readers".into(),
+        generation: joined.generation,
+        member: member.clone(),
+        assignments: vec![SyncGroupAssignment { member: member.clone(), assignment: Bytes::from_static(b"all") }],
+        ..SyncGroupRequest::default()
+    };
+    assert_eq!(client.ask::<SyncGroup>(3, &sync).await.assignment, Bytes::from_static(b"all"));
+    let heartbeat = HeartbeatRequest {
+        group: "readers".into(),
+        generation: joined.generation,
+        member: member.clone(),
+        ..HeartbeatRequest::default()
+    };
+    assert_eq!(client.ask::<Heartbeat>(4, &heartbeat).await.error, None);
+
+    let commit = |partition| OffsetCommitPartition { partition, offset: Offset(7), ..OffsetCommitPartition::default() };
+    let commit = OffsetCommitRequest {
+        group: "readers".into(),
+        generation: joined.generation,
+        member: Some(member.clone()),
+        topics: vec![OffsetCommitTopic { topic: TopicRef::Name(TOPIC.into()), partitions: vec![commit(0), commit(9)] }],
+        ..OffsetCommitRequest::default()
+    };
+    let committed = client.ask::<OffsetCommit>(8, &commit).await;
+    let errors: Vec<_> = committed.topics[0].partitions.iter().map(|partition| partition.error).collect();
+    assert_eq!(errors, [None, Some(ErrorCode::UnknownTopicOrPartition)]);
+
+    // All topics, one topic, and none.
+    let group = |topics| OffsetFetchGroup { group: "readers".into(), topics, ..OffsetFetchGroup::default() };
+    let one = OffsetFetchTopic { topic: TopicRef::Name(TOPIC.into()), partitions: vec![0, 1] };
+    let groups = vec![group(None), group(Some(vec![one])), group(Some(Vec::new()))];
+    let fetched = client.ask::<OffsetFetch>(8, &OffsetFetchRequest { groups, ..OffsetFetchRequest::default() }).await;
+    let told = |at: usize| -> Vec<_> {
+        let topics = fetched.groups[at].topics.iter();
+        topics.flat_map(|topic| topic.partitions.iter().map(|one| (one.partition, one.offset))).collect()
+    };
+    assert_eq!(told(0), [(0, Some(Offset(7)))]);
+    assert_eq!(told(1), [(0, Some(Offset(7))), (1, None)]);
+    assert_eq!(told(2), []);
+
+    let describe = DescribeGroupsRequest { groups: vec!["readers".into()], ..DescribeGroupsRequest::default() };
+    let described = client.ask::<DescribeGroups>(5, &describe).await.groups.remove(0);
+    assert_eq!((&*described.state, &*described.members[0].client_id), ("Stable", "test"));
+    assert_eq!(&*described.members[0].client_host, "/127.0.0.1");
+    let listed = client.ask::<ListGroups>(4, &ListGroupsRequest::default()).await;
+    assert_eq!(listed.groups.len(), 1);
+
+    let delete = DeleteGroupsRequest { groups: vec!["readers".into()] };
+    let refused = client.ask::<DeleteGroups>(2, &delete).await;
+    assert_eq!(refused.results[0].error, Some(ErrorCode::NonEmptyGroup));
+    let members = vec![LeaveGroupMember { member: Some(member), ..LeaveGroupMember::default() }];
+    let leave = LeaveGroupRequest { group: "readers".into(), member: None, members };
+    assert_eq!(client.ask::<LeaveGroup>(4, &leave).await.members[0].error, None);
+    assert_eq!(client.ask::<DeleteGroups>(2, &delete).await.results[0].error, None);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_the_others_of_a_group_delays_nobody_and_is_told_of_a_shutdown() {
+    let world = world().await;
+    let (mut one, mut two) = (world.client().await, world.client().await);
+    let first = joined(&world, &mut one).await;
+    // The first has to join again before the second is in, and does not.
+    two.send::<JoinGroup>(3, &join()).await;
+    let heartbeat = HeartbeatRequest {
+        group: "readers".into(),
+        generation: first.generation,
+        member: first.member.clone().unwrap(),
+        ..HeartbeatRequest::default()
+    };
+    while one.ask::<Heartbeat>(4, &heartbeat).await.error != Some(ErrorCode::RebalanceInProgress) {}
+    world.server.shutdown(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(two.receive::<JoinGroup>(3).await.1.error, Some(ErrorCode::NotCoordinator));
+    assert_eq!(two.frame().await, None);
+    world.broker.close(Duration::from_secs(10)).await.unwrap();
+}
