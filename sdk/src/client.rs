@@ -105,6 +105,9 @@ impl Client {
     /// give_up_after_ms = 60000     # and fails when it was made again for so long
     ///
     /// [kafka]                      # for `kafka` URLs, which take the same as parameters: `?request_timeout_ms=5000`
+    /// user = "billing"             # who logs in, if the brokers ask for it; in a URL: `kafka://user:password@host`
+    /// password = "…"
+    /// sasl = "SCRAM-SHA-256"       # or "SCRAM-SHA-512", or "PLAIN"
     /// connect_timeout_ms = 10000
     /// request_timeout_ms = 30000   # what is waited for at the broker comes on top
     /// idle_timeout_ms = 540000     # a connection without requests is closed

@@ -30,7 +30,7 @@ pub use bucket::{Addressing, ObjectStoreOptions, Secret};
 pub use error::Error;
 pub(crate) use hold::{Held, Kept, hold_both};
 #[cfg(feature = "kafka")]
-pub use kafka::KafkaOptions;
+pub use kafka::{KafkaOptions, Login, Mechanism};
 #[cfg(feature = "object-store")]
 pub use ottla_backends::bucket::{BucketOptions, BucketStats, Requests};
 #[cfg(feature = "disk")]
@@ -172,6 +172,10 @@ async fn open_url(
 }
 
 /// What there is to say of a URL whose backend is not here.
+#[cfg_attr(
+    all(feature = "memory", feature = "disk", feature = "object-store", feature = "kafka"),
+    allow(dead_code, reason = "every feature is on")
+)]
 fn not_served(url: &Url) -> crate::Error {
     Error::FeatureOff { url: url.shown.clone(), feature: url.scheme.feature() }.into()
 }

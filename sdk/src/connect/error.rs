@@ -176,7 +176,7 @@ mod tests {
             #[cfg(not(feature = "kafka"))]
             ("kafka://h", "`kafka://h`", "the feature `kafka` of the crate `ottla`, which is off"),
             #[cfg(feature = "kafka")]
-            ("kafka://me:secret@h?x=1", "`kafka://h?x=1`", "no SASL yet"),
+            ("kafka://me:secret@h?x=1", "`kafka://h?x=1`", "the unknown parameter `x`"),
             #[cfg(feature = "kafka")]
             ("kafka://h?x=1", "`x`", "there are `connect_timeout_ms`"),
             ("memory://x#y", "`memory://x#y`", "leave it out"),

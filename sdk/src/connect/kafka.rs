@@ -17,6 +17,7 @@ use ottla_wire::net::{self, Address};
 
 pub use options::KafkaOptions;
 pub(super) use options::read;
+pub use ottla_wire::net::{Login, Mechanism};
 
 use super::error::Error;
 use super::url::Url;
@@ -28,6 +29,7 @@ pub(super) async fn open(url: &Url, options: &KafkaOptions, client_id: &str, env
     let (addresses, options) = options.of_url(url)?;
     let net = net::Options {
         client_id: Arc::from(client_id),
+        login: options.login,
         connect_timeout: options.connect_timeout,
         idle_timeout: options.idle_timeout,
         max_frame_bytes: options.max_response_bytes,
@@ -42,9 +44,6 @@ pub(super) async fn open(url: &Url, options: &KafkaOptions, client_id: &str, env
 /// The addresses of a URL, without its parameters.
 fn addresses(url: &Url, text: &str) -> Result<Vec<Address>, Error> {
     let malformed = |reason: String| Error::Malformed { url: url.shown.clone(), reason };
-    if text.contains('@') {
-        return Err(malformed("this version of `ottla` has no SASL yet, and the URL has a user".to_owned()));
-    }
     let text = text.strip_suffix('/').unwrap_or(text);
     if text.is_empty() {
         return Err(malformed("it names no broker; write for example `kafka://host:9092,host2:9092`".to_owned()));

@@ -29,6 +29,10 @@ impl Scheme {
     }
 
     /// The feature of this crate that brings it.
+    #[cfg_attr(
+        all(feature = "memory", feature = "disk", feature = "object-store", feature = "kafka"),
+        allow(dead_code, reason = "every feature is on")
+    )]
     pub(crate) const fn feature(self) -> &'static str {
         match self {
             Self::Memory => "memory",

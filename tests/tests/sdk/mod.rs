@@ -25,6 +25,7 @@ mod copying_bucket;
 mod disk_reads;
 mod errors;
 mod groups;
+mod kafka_login;
 mod lifecycle;
 mod poisoned_disk;
 mod records;

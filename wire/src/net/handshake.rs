@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_broker_core::env::Env;
 use ottla_broker_core::error::ErrorCode;
 
 use super::frames::{Frames, write_all};
+use super::login::{Login, Mechanism, Scram};
 use super::options::Options;
 use super::stream::BoxStream;
 use crate::api::{Api, correlation_id, decode_response};
-use crate::messages::{ApiVersions, ApiVersionsRequest};
+use crate::messages::{
+    ApiVersions, ApiVersionsRequest, SaslAuthenticate, SaslAuthenticateRequest, SaslHandshake, SaslHandshakeRequest,
+    Token,
+};
 use crate::negotiate::ServerVersions;
 use crate::request::encode_request;
 use crate::version::Versions;
@@ -30,6 +35,8 @@ pub(super) struct Opened {
 pub(super) enum Failure {
     /// It may work later, or elsewhere.
     Reason(Arc<str>),
+    /// The broker does not let this client in.
+    Denied(Arc<str>),
     /// It ended without an answer to ApiVersions in a version that the broker may never have heard of.
     NoHello,
 }
@@ -67,10 +74,18 @@ impl Exchange<'_> {
 
 /// Agrees on versions. With `oldest`, ApiVersions is asked in version 0: brokers from before KIP-511 answer
 /// a newer version in the form of version 0 too, but some end the connection.
-pub(super) async fn shake_hands(mut stream: BoxStream, options: &Options, oldest: bool) -> Result<Opened, Failure> {
+pub(super) async fn shake_hands(
+    mut stream: BoxStream,
+    options: &Options,
+    oldest: bool,
+    env: &Env,
+) -> Result<Opened, Failure> {
     let mut frames = Frames::new(options.max_frame_bytes);
     let mut exchange = Exchange { stream: &mut stream, frames: &mut frames, options, correlation_id: 0 };
     let versions = ask_versions(&mut exchange, oldest).await?;
+    if let Some(login) = &options.login {
+        log_in(&mut exchange, &versions, login, env).await?;
+    }
     Ok(Opened { stream, frames, versions })
 }
 
@@ -105,6 +120,60 @@ async fn ask_versions(exchange: &mut Exchange<'_>, oldest: bool) -> Result<Serve
                 version = newest.min(version - 1);
             }
             Some(code) => return Err(Failure::new(format!("it does not say what it speaks: {code}"))),
+        }
+    }
+}
+
+/// Says who the client is. Tokens are framed as SaslAuthenticate (KIP-152), which brokers have since 1.0.
+async fn log_in(
+    exchange: &mut Exchange<'_>,
+    versions: &ServerVersions,
+    login: &Login,
+    env: &Env,
+) -> Result<(), Failure> {
+    let denied = |reason: String| Failure::Denied(Arc::from(reason));
+    let name = login.mechanism.name();
+    let without = |error| denied(format!("it takes no log-in: {error}"));
+    let version = versions.newest_of::<SaslHandshake>(Versions::new(1, 1)).map_err(without)?;
+    let request = SaslHandshakeRequest { mechanism: Arc::from(name) };
+    let frame = exchange.ask::<SaslHandshake>(version, &request).await?;
+    let frame = frame.ok_or_else(|| denied(format!("it ended the connection when {name} was proposed")))?;
+    let unreadable = |error| Failure::new(format!("its answer to a log-in cannot be read: {error}"));
+    let (_, answer) = decode_response::<SaslHandshake>(version, &frame).map_err(unreadable)?;
+    if let Some(code) = answer.error {
+        let all = answer.mechanisms.join(", ");
+        return Err(denied(format!("{name} was proposed: {code}; it takes {all}")));
+    }
+    let version = versions.newest::<SaslAuthenticate>().map_err(without)?;
+    let mechanism = match login.mechanism {
+        Mechanism::Plain => return say(exchange, version, login.plain()).await.map(drop),
+        Mechanism::Scram(mechanism) => mechanism,
+    };
+    let nonce = format!("{}{}", env.uuid().simple(), env.uuid().simple());
+    let scram = Scram::new(login, mechanism, &nonce);
+    let said = say(exchange, version, scram.first().into_bytes()).await?;
+    let (second, expected) = scram.second(&said).map_err(|reason| denied(reason.to_owned()))?;
+    let said = say(exchange, version, second.into_bytes()).await?;
+    if !expected.is(&said) {
+        return Err(denied(
+            "it does not know the password itself: it is not the broker that it claims to be".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Says a token, and hears the broker's.
+async fn say(exchange: &mut Exchange<'_>, version: i16, token: Vec<u8>) -> Result<Bytes, Failure> {
+    let request = SaslAuthenticateRequest { token: Token(Bytes::from(token)) };
+    let frame = exchange.ask::<SaslAuthenticate>(version, &request).await?;
+    let frame = frame.ok_or_else(|| Failure::Denied(Arc::from("it ended the connection instead of an answer")))?;
+    let (_, answer) = decode_response::<SaslAuthenticate>(version, &frame)
+        .map_err(|error| Failure::new(format!("its answer to a log-in cannot be read: {error}")))?;
+    match answer.error {
+        None => Ok(answer.token.0),
+        Some(code) => {
+            let words = answer.error_message.as_deref().unwrap_or(code.text());
+            Err(Failure::Denied(Arc::from(format!("{words} [{}]", code.name()))))
         }
     }
 }

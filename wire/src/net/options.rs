@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::login::Login;
+
 /// How brokers are reached. The defaults are those of Kafka's own clients.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The client's own name of itself, in the broker's logs and quotas.
     pub client_id: Arc<str>,
+    /// Who the client is, if brokers ask for it.
+    pub login: Option<Login>,
     /// How long connecting may take, with everything that comes before the first request.
     pub connect_timeout: Duration,
     /// The pause after the first failed attempt to connect; it doubles with each, and chance takes off up to half.
@@ -26,6 +30,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             client_id: Arc::from("ottla"),
+            login: None,
             connect_timeout: Duration::from_secs(10),
             first_pause: Duration::from_millis(50),
             longest_pause: Duration::from_secs(1),

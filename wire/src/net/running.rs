@@ -64,6 +64,7 @@ impl Running {
                     not_before = self.backlog.env.now() + self.pause(failures);
                     let error = match failure {
                         Failure::Reason(reason) => Error::Unreachable { address: address.clone(), reason },
+                        Failure::Denied(reason) => Error::Denied { address: address.clone(), reason },
                         Failure::NoHello => Error::Unreachable {
                             address: address.clone(),
                             reason: Arc::from("it ended the connection before it had said what it speaks"),
@@ -95,7 +96,7 @@ impl Running {
             let stream = dial(&self.backlog.address, &self.options)
                 .await
                 .map_err(|error| Failure::new(format!("connecting failed: {error}")))?;
-            shake_hands(stream, &self.options, oldest).await
+            shake_hands(stream, &self.options, oldest, &self.backlog.env).await
         };
         self.backlog
             .env
