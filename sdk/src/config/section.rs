@@ -76,7 +76,7 @@ impl Section {
     }
 
     /// Yes or no.
-    #[cfg(any(feature = "object-store", feature = "kafka"))]
+    #[cfg(feature = "object-store")]
     pub(crate) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, Error> {
         match self.take(key) {
             None => Ok(None),
