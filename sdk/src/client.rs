@@ -56,7 +56,9 @@ impl Client {
     /// process shares too (`%20` is a space, `%25` a `%`). The directory is made where there is none; another process
     /// that has it is an error ([`connect::Error::InUse`](crate::connect::Error::InUse)). With the feature
     /// `object-store`, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix` for one in an object store,
-    /// under the same rules; its credentials come from the environment.
+    /// under the same rules; its credentials come from the environment. With the feature `kafka`,
+    /// `kafka://host:9092,host2:9092` for brokers over the network, ours or any Kafka cluster: the first that answers
+    /// tells of the others.
     ///
     /// # Errors
     /// [`Error::Connect`]: an unknown scheme, a feature that is off, a malformed name, or what the broker said.
@@ -101,6 +103,15 @@ impl Client {
     /// journal_objects = 512
     /// request_timeout_ms = 10000   # a request that is not answered by then is made again
     /// give_up_after_ms = 60000     # and fails when it was made again for so long
+    ///
+    /// [kafka]                      # for `kafka` URLs, which take the same as parameters: `?request_timeout_ms=5000`
+    /// user = "billing"             # who logs in, if the brokers ask for it; in a URL: `kafka://user:password@host`
+    /// password = "…"
+    /// sasl = "SCRAM-SHA-256"       # or "SCRAM-SHA-512", or "PLAIN"
+    /// connect_timeout_ms = 10000
+    /// request_timeout_ms = 30000   # what is waited for at the broker comes on top
+    /// idle_timeout_ms = 540000     # a connection without requests is closed
+    /// max_response_bytes = 268435456
     ///
     /// [producer]                   # the builder's methods; durations in milliseconds
     /// linger_ms = 5

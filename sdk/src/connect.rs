@@ -8,6 +8,8 @@ pub(crate) mod crashable;
 mod disk;
 mod error;
 mod hold;
+#[cfg(feature = "kafka")]
+mod kafka;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(any(feature = "disk", feature = "memory", feature = "object-store"))]
@@ -27,6 +29,8 @@ use ottla_broker_core::log::Backend;
 pub use bucket::{Addressing, ObjectStoreOptions, Secret};
 pub use error::Error;
 pub(crate) use hold::{Held, Kept, hold_both};
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaOptions, Login, Mechanism};
 #[cfg(feature = "object-store")]
 pub use ottla_backends::bucket::{BucketOptions, BucketStats, Requests};
 #[cfg(feature = "disk")]
@@ -55,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) disk: DiskOptions,
     #[cfg(feature = "object-store")]
     pub(crate) object_store: ObjectStoreOptions,
+    #[cfg(feature = "kafka")]
+    pub(crate) kafka: KafkaOptions,
 }
 
 impl Settings {
@@ -64,17 +70,21 @@ impl Settings {
         absent(top, "disk")?;
         #[cfg(not(feature = "object-store"))]
         absent(top, "object-store")?;
+        #[cfg(not(feature = "kafka"))]
+        absent(top, "kafka")?;
         Ok(Self {
             #[cfg(feature = "disk")]
             disk: disk::read(top.section("disk")?)?,
             #[cfg(feature = "object-store")]
             object_store: bucket::read(top.section("object-store")?)?,
+            #[cfg(feature = "kafka")]
+            kafka: kafka::read(top.section("kafka")?)?,
         })
     }
 }
 
 /// Refuses the table of a backend that is not there, which has the feature's name.
-#[cfg(not(all(feature = "disk", feature = "object-store")))]
+#[cfg(not(all(feature = "disk", feature = "object-store", feature = "kafka")))]
 fn absent(top: &mut Section, feature: &'static str) -> Result<(), config::Error> {
     top.section(feature)?.finish().map_err(|_| {
         config::Error::bad_value(feature, "set", format!("it needs the feature `{feature}` of the crate `ottla`"))
@@ -86,6 +96,7 @@ pub(crate) async fn open(
     source: Source,
     entries: BTreeMap<String, String>,
     settings: Settings,
+    client_id: &str,
     env: &Env,
 ) -> Result<(Arc<dyn Cluster>, Storage), crate::Error> {
     let given = |what: &str| {
@@ -94,7 +105,15 @@ pub(crate) async fn open(
         })
     };
     match source {
-        Source::Url(url) => open_url(&Url::parse(&url)?, &entries, &settings, env).await,
+        Source::Url(url) => {
+            let url = Url::parse(&url)?;
+            if url.scheme == Scheme::Kafka
+                && let Some(error) = given("a cluster behind `kafka://`")
+            {
+                return Err(error.into());
+            }
+            open_url(&url, &entries, &settings, client_id, env).await
+        }
         Source::Storage(backend) => {
             let config = broker_config(&entries)?;
             let owner = Arc::new(start(backend, Storage::Uncounted, config, env, "the storage").await?);
@@ -112,13 +131,14 @@ pub(crate) async fn open(
 }
 
 #[cfg_attr(
-    not(any(feature = "disk", feature = "object-store")),
-    expect(unused_variables, reason = "memory has no settings")
+    not(all(feature = "disk", feature = "object-store", feature = "kafka")),
+    allow(unused_variables, reason = "each backend takes what it needs")
 )]
 async fn open_url(
     url: &Url,
     entries: &BTreeMap<String, String>,
     settings: &Settings,
+    client_id: &str,
     env: &Env,
 ) -> Result<(Arc<dyn Cluster>, Storage), crate::Error> {
     match url.scheme {
@@ -141,18 +161,23 @@ async fn open_url(
         Scheme::Memory => Err(not_served(url)),
         #[cfg(not(feature = "disk"))]
         Scheme::File => Err(not_served(url)),
+        #[cfg(feature = "kafka")]
+        Scheme::Kafka => {
+            let remote = Box::pin(kafka::open(url, &settings.kafka, client_id, env)).await?;
+            Ok((remote, Storage::Uncounted))
+        }
+        #[cfg(not(feature = "kafka"))]
         Scheme::Kafka => Err(not_served(url)),
     }
 }
 
 /// What there is to say of a URL whose backend is not here.
+#[cfg_attr(
+    all(feature = "memory", feature = "disk", feature = "object-store", feature = "kafka"),
+    allow(dead_code, reason = "every feature is on")
+)]
 fn not_served(url: &Url) -> crate::Error {
-    let (url, scheme, feature) = (url.shown.clone(), url.scheme, url.scheme.feature());
-    match scheme {
-        Scheme::Kafka => Error::NotYet { url, scheme: scheme.name(), feature, available: available() },
-        _ => Error::FeatureOff { url, feature },
-    }
-    .into()
+    Error::FeatureOff { url: url.shown.clone(), feature: url.scheme.feature() }.into()
 }
 
 /// What a user can do instead of a URL that this version cannot open.
@@ -164,7 +189,12 @@ fn available() -> String {
     } else {
         "`s3://bucket/prefix` (feature `object-store`, which is off)"
     };
-    format!("{memory}, {file}, {bucket}, or `Client::over` with a storage of your own")
+    let kafka = if cfg!(feature = "kafka") {
+        "`kafka://host:9092`"
+    } else {
+        "`kafka://host:9092` (feature `kafka`, which is off)"
+    };
+    format!("{memory}, {file}, {bucket}, {kafka}, or `Client::over` with a storage of your own")
 }
 
 fn broker_config(entries: &BTreeMap<String, String>) -> Result<BrokerConfig, config::Error> {

@@ -34,6 +34,7 @@
 //! | `memory://name` | the same, shared by all of this process that say that name | `memory` (default) |
 //! | `file:///var/lib/app/log` | a broker in this process, kept in that directory and shared by all of this process that name it; every acknowledgement is synced, unless told otherwise | `disk` (default) |
 //! | `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` | a broker in this process, kept under that prefix of a bucket and shared by all of this process that name it; an acknowledgement is in the store | `object-store` |
+//! | `kafka://host:9092,host2:9092` | brokers over the network, ours or any Kafka cluster; the first that answers tells of the others | `kafka` |
 //!
 //! Other schemes are refused with an error that says what to use. [`Client::over`] starts a broker over a
 //! storage of your own, and [`Client::embedded`] uses a broker that you started; neither needs a feature.
@@ -43,6 +44,7 @@
 //! | `memory` (default) | `memory://` |
 //! | `disk` (default) | `file://`, and [`ClientBuilder`]'s `disk`; on Unix |
 //! | `object-store` | `s3://`, `gs://`, `az://`, and [`ClientBuilder`]'s `object_store`; brings an HTTP client and TLS |
+//! | `kafka` | `kafka://`, and [`ClientBuilder`]'s `kafka` |
 //! | `gzip`, `snappy`, `lz4`, `zstd` | that codec of record batches |
 //! | `compression` | the four of them |
 //! | `testing` | `testing`: a seeded world, and a cluster that fails when told, for the tests of your service |

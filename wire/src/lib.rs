@@ -64,6 +64,8 @@ mod codec;
 mod frame;
 pub mod messages;
 mod negotiate;
+#[cfg(feature = "net")]
+pub mod net;
 mod request;
 mod shape;
 #[cfg(any(test, feature = "testing"))]

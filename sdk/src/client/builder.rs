@@ -146,6 +146,13 @@ impl Builder {
         self
     }
 
+    /// How the brokers of a `kafka` URL are reached. Other URLs do without, so that one configuration serves several.
+    #[cfg(feature = "kafka")]
+    pub fn kafka(mut self, options: connect::KafkaOptions) -> Self {
+        self.backends.kafka = options;
+        self
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -153,7 +160,7 @@ impl Builder {
     pub async fn connect(self) -> Result<Client, Error> {
         let source = self.source.ok_or(Error::Connect(connect::Error::NoUrl))?;
         let env = self.env.unwrap_or_else(Env::system);
-        let (cluster, storage) = connect::open(source, self.broker, self.backends, &env).await?;
+        let (cluster, storage) = connect::open(source, self.broker, self.backends, &self.client_id, &env).await?;
         let context = Context::new(cluster, env, self.client_id);
         Ok(Client::new(context, storage, self.reader, self.consumer, self.producer))
     }

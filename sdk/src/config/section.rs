@@ -66,7 +66,7 @@ impl Section {
     }
 
     /// Text that no error shows.
-    #[cfg(feature = "object-store")]
+    #[cfg(any(feature = "object-store", feature = "kafka"))]
     pub(crate) fn secret(&mut self, key: &'static str) -> Result<Option<String>, Error> {
         match self.take(key) {
             None => Ok(None),

@@ -44,20 +44,13 @@ pub enum Error {
         /// The feature to switch on.
         feature: &'static str,
     },
-    /// The scheme is reserved for a backend that this version does not have.
-    #[error(
-        "`{url}`: this version of `ottla` has no backend for `{scheme}://` yet (it will be the feature `{feature}`): \
-             use {available}"
-    )]
-    NotYet {
+    /// A copy is made of logs, below their brokers, and this URL names brokers.
+    #[error("cannot copy from or to `{url}`: a copy needs the log itself, and this names brokers; use {available}")]
+    NoLog {
         /// The URL, without credentials.
         url: String,
-        /// Its scheme.
-        scheme: &'static str,
-        /// The feature that it is going to be behind.
-        feature: &'static str,
         /// What can be used instead.
-        available: String,
+        available: &'static str,
     },
     /// The instance at this URL is open in this process, with other options.
     #[error(
@@ -130,6 +123,14 @@ pub enum Error {
         /// What the storage said.
         source: log::Error,
     },
+    /// No broker of the cluster answers. To connect again may succeed when one does.
+    #[error("cannot connect to `{url}`: {source}")]
+    Unreachable {
+        /// The URL, without credentials.
+        url: String,
+        /// What came of each attempt.
+        source: api::Error,
+    },
     /// The broker did not start.
     #[error("cannot open `{url}`: {source}")]
     Open {
@@ -144,7 +145,7 @@ impl Error {
     /// Whether to connect again may succeed: whoever has the directory or the prefix may be about to end.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
-        matches!(self, Self::InUse { .. } | Self::InUseHere { .. } | Self::Poisoned { .. })
+        matches!(self, Self::InUse { .. } | Self::InUseHere { .. } | Self::Poisoned { .. } | Self::Unreachable { .. })
     }
 }
 
@@ -157,7 +158,11 @@ mod tests {
     async fn a_wrong_url_is_told_the_remedy() {
         for (url, named, remedy) in [
             ("", "no URL", "`Client::connect`"),
-            ("memory", "`memory`", "`memory://`, `memory://name`, `file:///var/lib/app/log` or `s3://bucket/prefix`"),
+            (
+                "memory",
+                "`memory`",
+                "`memory://`, `memory://name`, `file:///var/lib/app/log`, `s3://bucket/prefix` or `kafka://host:9092`",
+            ),
             ("memori://", "`memori`", "did you mean `memory://`?"),
             ("postgres://h", "`postgres`", "`Client::over`"),
             #[cfg(feature = "disk")]
@@ -168,7 +173,12 @@ mod tests {
             #[cfg(feature = "object-store")]
             ("s3:///b", "`s3:///b`", "`s3://bucket/orders`"),
             ("gs://b?region=eu", "`region`", "`[object-store]`"),
-            ("kafka://h", "`kafka://h`", "`Client::over`"),
+            #[cfg(not(feature = "kafka"))]
+            ("kafka://h", "`kafka://h`", "the feature `kafka` of the crate `ottla`, which is off"),
+            #[cfg(feature = "kafka")]
+            ("kafka://me:secret@h?x=1", "`kafka://h?x=1`", "the unknown parameter `x`"),
+            #[cfg(feature = "kafka")]
+            ("kafka://h?x=1", "`x`", "there are `connect_timeout_ms`"),
             ("memory://x#y", "`memory://x#y`", "leave it out"),
             ("memory://x?size=1", "`size`", "with the builder or in TOML"),
             #[cfg(feature = "memory")]

@@ -121,6 +121,11 @@ async fn locate(source: Source, exists: bool, settings: &Settings) -> Result<Loc
             let site = super::bucket::locate(&url, &settings.object_store)?;
             Ok(Located::At(url, Place::Bucket(site)))
         }
+        Scheme::Kafka => {
+            let available = "the URL of the log, such as `file:///path` or `s3://bucket/prefix`";
+            Err(Error::NoLog { url: url.shown, available }.into())
+        }
+        #[cfg(not(all(feature = "memory", feature = "disk", feature = "object-store")))]
         _ => Err(super::not_served(&url)),
     }
 }

@@ -29,6 +29,10 @@ impl Scheme {
     }
 
     /// The feature of this crate that brings it.
+    #[cfg_attr(
+        all(feature = "memory", feature = "disk", feature = "object-store", feature = "kafka"),
+        allow(dead_code, reason = "every feature is on")
+    )]
     pub(crate) const fn feature(self) -> &'static str {
         match self {
             Self::Memory => "memory",
@@ -43,7 +47,7 @@ impl Scheme {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
     pub(crate) scheme: Scheme,
-    /// What stands after `://`, up to a `?`.
+    /// What stands after `://`; only in a `kafka` URL may there be a `?` in it.
     pub(crate) rest: String,
     /// The URL as errors and logs may show it: without credentials.
     pub(crate) shown: String,
@@ -68,7 +72,7 @@ impl Url {
             };
             return Err(Error::UnknownScheme { url: shown, scheme: scheme.to_owned(), hint });
         };
-        if let Some((_, query)) = rest.split_once('?') {
+        if let Some((_, query)) = rest.split_once('?').filter(|_| scheme != Scheme::Kafka) {
             let name = query.split(['=', '&']).next().unwrap_or_default();
             let table = match scheme {
                 Scheme::File => " (table `[disk]`)",
@@ -110,7 +114,7 @@ impl Url {
 }
 
 /// Undoes percent-encoding.
-#[cfg(any(feature = "disk", feature = "object-store"))]
+#[cfg(any(feature = "disk", feature = "object-store", feature = "kafka"))]
 pub(super) fn decode(text: &str) -> Result<Vec<u8>, String> {
     let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
     let mut bytes = Vec::with_capacity(text.len());
@@ -133,14 +137,14 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, String> {
 }
 
 fn examples() -> &'static str {
-    "`memory://`, `memory://name`, `file:///var/lib/app/log` or `s3://bucket/prefix`"
+    "`memory://`, `memory://name`, `file:///var/lib/app/log`, `s3://bucket/prefix` or `kafka://host:9092`"
 }
 
 /// `scheme://user:password@host` without what stands before the `@`.
 fn without_credentials(text: &str) -> String {
     match text.split_once("://") {
         Some((scheme, rest)) => {
-            let authority_end = rest.find('/').unwrap_or(rest.len());
+            let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
             let (authority, path) = rest.split_at_checked(authority_end).unwrap_or((rest, ""));
             match authority.rsplit_once('@') {
                 Some((_, host)) => format!("{scheme}://{host}{path}"),

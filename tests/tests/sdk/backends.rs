@@ -7,6 +7,9 @@ use ottla::connect::{ObjectStoreOptions, Secret};
 use ottla::{Client, ClientBuilder, Env};
 use ottla_backends::bucket::{BucketBackend, BucketOptions};
 use ottla_backends::memory::{MemoryBackend, MemoryOptions};
+use ottla_broker_core::broker::Broker;
+use ottla_broker_core::config::BrokerConfig;
+use ottla_server::Server;
 use ottla_tests::s3::{Options, S3Server};
 use tempfile::TempDir;
 
@@ -40,6 +43,34 @@ impl Place for Memory {
 
     async fn builder(&self) -> ClientBuilder {
         Client::builder().storage(self.0.reopen().backend())
+    }
+}
+
+/// A broker behind a socket, over memory that outlives it.
+pub(super) struct Kafka {
+    log: MemoryBackend,
+    running: tokio::sync::Mutex<Option<(Server, Arc<Broker>)>>,
+}
+
+impl Place for Kafka {
+    /// The connections: for what is produced, for what is answered at once, for one long poll and one that was given up.
+    const STORAGE_TASKS: usize = 3;
+
+    fn fresh() -> Self {
+        Self { log: MemoryBackend::new(MemoryOptions::default()), running: tokio::sync::Mutex::default() }
+    }
+
+    async fn builder(&self) -> ClientBuilder {
+        let mut running = self.running.lock().await;
+        if let Some((server, broker)) = running.take() {
+            server.shutdown(super::PATIENCE).await.unwrap();
+            broker.close(super::PATIENCE).await.unwrap();
+        }
+        let broker = Broker::start(BrokerConfig::default(), self.log.reopen().backend(), Env::system()).await.unwrap();
+        let server = Server::builder(Arc::clone(&broker)).bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let url = format!("kafka://{}", server.advertised());
+        *running = Some((server, broker));
+        Client::builder().url(url)
     }
 }
 

@@ -117,7 +117,7 @@ async fn places_that_cannot_be_are_refused() {
     let error = refusal(Copy::new(&old, "memory://")).await;
     assert!(error.to_string().contains("give it a name"), "{error}");
     let error = refusal(Copy::new(&old, "kafka://host:9092")).await;
-    assert!(matches!(error, Error::NotYet { .. }), "{error}");
+    assert!(matches!(error, Error::NoLog { .. }), "{error}");
 }
 
 /// A client of an unfinished copy would write where records are still to come.

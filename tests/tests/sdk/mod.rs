@@ -25,6 +25,7 @@ mod copying_bucket;
 mod disk_reads;
 mod errors;
 mod groups;
+mod kafka_login;
 mod lifecycle;
 mod poisoned_disk;
 mod records;
@@ -159,6 +160,7 @@ macro_rules! on {
 }
 
 on!(memory, crate::sdk::backends::Memory);
+on!(kafka, crate::sdk::backends::Kafka);
 on!(disk, crate::sdk::backends::Disk);
 on!(bucket, crate::sdk::backends::Bucket);
 on!(s3, crate::bucket::endpoint::Endpoint);
