@@ -49,10 +49,7 @@ impl Engine {
     }
 
     fn has_work(&self, state: &State) -> bool {
-        state.next.is_none()
-            || state.trimmed
-            || self.wants_checkpoint(state)
-            || self.wants_compaction()
+        state.next.is_none() || state.trimmed || self.wants_checkpoint(state) || self.wants_compaction()
     }
 
     /// A recovery goes through what was written since. At the level `os` a checkpoint costs more: it is durable, and so
