@@ -60,7 +60,7 @@ impl TestCluster {
         self.inner.storage.faults.poison();
     }
 
-    /// The next write to a file of the [disk](Builder::on_disk) fails half-way: from then on the directory takes
+    /// The next write to a file of the [disk](super::Builder::on_disk) fails half-way: from then on the directory takes
     /// nothing, neither records nor metadata, until it is opened anew, by a [`restart`](Self::restart) after a
     /// [`crash`](Self::crash). Without a disk nothing happens.
     #[cfg(feature = "disk")]
