@@ -6,9 +6,7 @@ use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{self, Backend};
 
 use super::error::Error;
-#[cfg(any(feature = "memory", feature = "disk", feature = "object-store"))]
-use super::url::Scheme;
-use super::url::Url;
+use super::url::{Scheme, Url};
 use super::{Settings, Source};
 
 /// What keeps a memory alive when nobody has it open.
