@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run -p ottla-tests --bin planted [NAME …]
+//! cargo run -p ottla-tests --bin planted part 1/2     # every second one, from the first on
 //! ```
 #![expect(
     clippy::print_stdout,
@@ -35,12 +36,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// `1/2`: the first of two.
+fn part_of(word: &str) -> Option<(usize, usize)> {
+    let (nth, of) = word.split_once('/')?;
+    let (nth, of): (usize, usize) = (nth.parse().ok()?, of.parse().ok()?);
+    (1..=of).contains(&nth).then_some((nth, of))
+}
+
 fn run() -> Result<bool> {
-    let only: Vec<String> = std::env::args().skip(1).collect();
-    let bugs: Vec<Bug> =
-        Catalogue::load()?.bug.into_iter().filter(|bug| only.is_empty() || only.contains(&bug.name)).collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let all = Catalogue::load()?.bug;
+    let bugs: Vec<Bug> = match words.as_slice() {
+        [word, part] if word == "part" => {
+            let (nth, of) = part_of(part).ok_or_else(|| format!("`{part}` is no part such as 1/2"))?;
+            all.into_iter().skip(nth - 1).step_by(of).collect()
+        }
+        only => all.into_iter().filter(|bug| only.is_empty() || only.contains(&bug.name)).collect(),
+    };
     if bugs.is_empty() {
-        return Err(format!("the catalogue has none of {only:?}").into());
+        return Err(format!("the catalogue has none of {words:?}").into());
     }
     let binaries = build()?;
     let workers = thread::available_parallelism().map_or(1, usize::from);
