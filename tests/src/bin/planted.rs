@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run -p ottla-tests --bin planted [NAME …]
-//! cargo run -p ottla-tests --bin planted part 1/2     # every second one, from the first on
+//! cargo run -p ottla-tests --bin planted part 1/3     # every third one, from the first on
 //! ```
 #![expect(
     clippy::print_stdout,
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `1/2`: the first of two.
+/// `1/3`: the first of three.
 fn part_of(word: &str) -> Option<(usize, usize)> {
     let (nth, of) = word.split_once('/')?;
     let (nth, of): (usize, usize) = (nth.parse().ok()?, of.parse().ok()?);
@@ -48,7 +48,7 @@ fn run() -> Result<bool> {
     let all = Catalogue::load()?.bug;
     let bugs: Vec<Bug> = match words.as_slice() {
         [word, part] if word == "part" => {
-            let (nth, of) = part_of(part).ok_or_else(|| format!("`{part}` is no part such as 1/2"))?;
+            let (nth, of) = part_of(part).ok_or_else(|| format!("`{part}` is no part such as 1/3"))?;
             all.into_iter().skip(nth - 1).step_by(of).collect()
         }
         only => all.into_iter().filter(|bug| only.is_empty() || only.contains(&bug.name)).collect(),
