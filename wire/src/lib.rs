@@ -36,6 +36,8 @@
 //!
 //! | feature | what it brings |
 //! |---|---|
+//! | `net` | connections of a client |
+//! | `tls` | connections over TLS, by `rustls` |
 //! | `testing` | messages of any shape, and what a fuzzer calls |
 //!
 //! # Bytes from strangers

@@ -159,6 +159,11 @@ impl Backlog {
         state.waiting.is_empty() && state.in_flight.is_empty()
     }
 
+    /// Whether something waits to be sent.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.state().waiting.is_empty()
+    }
+
     /// Whether a connection is wanted.
     pub(super) fn has_work(&self) -> bool {
         let state = self.state();
@@ -282,6 +287,35 @@ impl Backlog {
             }
         }
         outgoing
+    }
+
+    /// A request that goes before all that wait, as bytes. It is in flight from now on, and its time begins when
+    /// what was asked before it is due: it is answered after that.
+    ///
+    /// # Errors
+    /// If it cannot be said.
+    pub(super) fn take_ahead(
+        &self,
+        mut job: Box<dyn Job>,
+        client_id: &str,
+        versions: &ServerVersions,
+    ) -> Result<Vec<Bytes>, Error> {
+        let correlation_id = {
+            let mut state = self.state();
+            let correlation_id = state.next_id;
+            state.next_id = state.next_id.wrapping_add(1);
+            correlation_id
+        };
+        let (encoded, _) = job.encode(&self.address, correlation_id, client_id, versions)?;
+        let mut state = self.state();
+        let now = self.env.now();
+        let begins = state.in_flight.iter().map(|asked| asked.due).max().map_or(now, |due| due.max(now));
+        let due = begins + job.limits().time;
+        state.in_flight.push_back(InFlight { job, correlation_id, due });
+        if state.watched_until.is_none_or(|until| due < until) {
+            self.hurry.notify_one();
+        }
+        Ok(encoded.into_chunks().collect())
     }
 
     fn sent(&self, bytes: usize) {

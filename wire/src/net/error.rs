@@ -32,6 +32,15 @@ pub enum Error {
         /// What it said.
         reason: Arc<str>,
     },
+    /// There is no TLS with the broker: one side does not trust the other's certificate, or speaks no TLS. The request was
+    /// not sent. It may be otherwise soon, where certificates are being replaced.
+    #[error("there is no TLS with the broker at {address}: {reason}")]
+    Insecure {
+        /// The broker.
+        address: Address,
+        /// Which side refused the other, and why.
+        reason: Arc<str>,
+    },
     /// The connection was lost with the request still waiting to be sent. It was not sent.
     #[error("{api} was not sent to the broker at {address}: {reason}")]
     NotSent {
@@ -109,6 +118,7 @@ impl Error {
             Self::TimedOut { .. } | Self::Malformed { .. } | Self::Closed { .. } => true,
             Self::Unreachable { .. }
             | Self::Denied { .. }
+            | Self::Insecure { .. }
             | Self::NotSent { .. }
             | Self::NoCommonVersion { .. }
             | Self::Unsayable { .. } => false,

@@ -27,6 +27,12 @@ impl Frames {
         Self { buffer: BytesMut::new(), limit }
     }
 
+    /// Whether what has arrived is an alert of TLS (RFC 8446, 5.1): 21, and a version whose first byte is 3. As the length
+    /// of a frame it would be one of 352 MB.
+    pub(super) fn is_tls(&self) -> bool {
+        self.buffer.starts_with(&[21, 3])
+    }
+
     /// The next frame; `None` if the stream ends before it begins. Cancel-safe.
     pub(super) async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Bytes>> {
         loop {

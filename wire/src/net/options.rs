@@ -12,6 +12,9 @@ pub struct Options {
     pub client_id: Arc<str>,
     /// Who the client is, if brokers ask for it.
     pub login: Option<Login>,
+    /// How connections are encrypted; `None` is not at all.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Arc<super::Tls>>,
     /// How long connecting may take, with everything that comes before the first request.
     pub connect_timeout: Duration,
     /// The pause after the first failed attempt to connect; it doubles with each, and chance takes off up to half.
@@ -31,6 +34,8 @@ impl Default for Options {
         Self {
             client_id: Arc::from("ottla"),
             login: None,
+            #[cfg(feature = "tls")]
+            tls: None,
             connect_timeout: Duration::from_secs(10),
             first_pause: Duration::from_millis(50),
             longest_pause: Duration::from_secs(1),

@@ -7,11 +7,13 @@ use ottla_broker_core::env::Moment;
 use ottla_broker_core::planted::is_planted;
 use tokio::io::{ReadHalf, WriteHalf};
 
+use super::again::renew;
 use super::backlog::{Backlog, Overdue};
 use super::error::Error;
 use super::frames::{Frames, write_all};
 use super::handshake::{Failure, Opened, shake_hands};
 use super::options::Options;
+use super::sign_in::Session;
 use super::stream::{BoxStream, dial};
 use crate::api::correlation_id;
 use crate::negotiate::ServerVersions;
@@ -65,6 +67,7 @@ impl Running {
                     let error = match failure {
                         Failure::Reason(reason) => Error::Unreachable { address: address.clone(), reason },
                         Failure::Denied(reason) => Error::Denied { address: address.clone(), reason },
+                        Failure::Insecure(reason) => Error::Insecure { address: address.clone(), reason },
                         Failure::NoHello => Error::Unreachable {
                             address: address.clone(),
                             reason: Arc::from("it ended the connection before it had said what it speaks"),
@@ -93,9 +96,7 @@ impl Running {
     async fn open(&self, oldest: bool) -> Result<Opened, Failure> {
         let limit = self.options.connect_timeout;
         let opening = async {
-            let stream = dial(&self.backlog.address, &self.options)
-                .await
-                .map_err(|error| Failure::new(format!("connecting failed: {error}")))?;
+            let stream = dial(&self.backlog.address, &self.options).await?;
             shake_hands(stream, &self.options, oldest, &self.backlog.env).await
         };
         self.backlog
@@ -128,13 +129,13 @@ impl Running {
     }
 
     async fn serve(&self, opened: Opened) -> Ending {
-        let Opened { stream, mut frames, versions } = opened;
+        let Opened { stream, mut frames, versions, session } = opened;
         let (mut reading, mut writing) = tokio::io::split(stream);
         let mut useful = false;
         let reason = tokio::select! {
             biased;
             reason = self.read(&mut reading, &mut frames, &mut useful) => reason,
-            reason = self.write(&mut writing, &versions) => reason,
+            reason = self.write(&mut writing, &versions, session) => reason,
             overdue = self.watch() => match overdue {
                 Overdue::Answer => "an answer did not come in time".to_owned(),
                 Overdue::Idle => {
@@ -163,8 +164,24 @@ impl Running {
         }
     }
 
-    async fn write(&self, stream: &mut WriteHalf<BoxStream>, versions: &ServerVersions) -> String {
+    async fn write(
+        &self,
+        stream: &mut WriteHalf<BoxStream>,
+        versions: &ServerVersions,
+        mut session: Option<Session>,
+    ) -> String {
         loop {
+            if session.as_ref().is_some_and(|session| session.is_over(&self.backlog.env)) {
+                // Nobody has to renew what nobody uses.
+                if !self.backlog.is_waiting() {
+                    self.backlog.work.notified().await;
+                    continue;
+                }
+                session = match renew(&self.backlog, &self.options, stream, versions).await {
+                    Ok(session) => session,
+                    Err(reason) => return reason,
+                };
+            }
             let mut outgoing = self.backlog.take(&self.options.client_id, versions);
             let chunks = std::mem::take(&mut outgoing.chunks);
             let idle = chunks.is_empty();

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::address::Address;
+use super::handshake::Failure;
 use super::options::Options;
 
 /// A stream of bytes, whatever lies beneath.
@@ -23,9 +24,31 @@ impl fmt::Debug for dyn Stream {
 }
 
 /// Connects. Every address that the host's name stands for is tried.
-pub(super) async fn dial(address: &Address, _options: &Options) -> io::Result<BoxStream> {
+pub(super) async fn dial(address: &Address, options: &Options) -> Result<BoxStream, Failure> {
+    let stream = connect(address).await.map_err(|error| Failure::new(format!("connecting failed: {error}")))?;
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &options.tls {
+        // Its state is large, and soon gone.
+        return Box::pin(tls.secure(address, stream)).await;
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = options;
+    Ok(Box::new(stream))
+}
+
+async fn connect(address: &Address) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((&*address.host, address.port)).await?;
     // A request is written as a whole; waiting for more would only delay it.
     stream.set_nodelay(true)?;
-    Ok(Box::new(stream))
+    Ok(stream)
+}
+
+/// What a connection failed with, before anything was asked over it. With TLS 1.3 a client hears what the broker thinks of
+/// its certificate with the first bytes that it reads.
+pub(super) fn lost(when: impl fmt::Display, error: &io::Error) -> Failure {
+    #[cfg(feature = "tls")]
+    if let Some(reason) = super::tls::explain(error) {
+        return Failure::insecure(reason);
+    }
+    Failure::new(format!("the connection was lost at {when}: {error}"))
 }
