@@ -45,6 +45,7 @@ mod dispatch;
 mod error;
 mod limits;
 mod meters;
+mod secure;
 mod server;
 mod sessions;
 mod shared;

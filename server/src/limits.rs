@@ -28,6 +28,10 @@ pub struct Limits {
     pub send: Duration,
     /// How long a client may take to say who it is, where the server asks for that.
     pub authentication: Duration,
+    /// How long a log-in lasts; `None` for as long as the connection (Kafka's `connections.max.reauth.ms`, KIP-368). Clients are
+    /// told, and log in again over the living connection; one that asks something afterwards without having done so
+    /// is cut off.
+    pub session: Option<Duration>,
     /// Bytes of records in one fetch's answer, whatever the client asks (Kafka's `fetch.max.bytes`).
     pub fetch_bytes: usize,
     /// Fetch sessions that are remembered (Kafka's `max.incremental.fetch.session.cache.slots`).
@@ -63,6 +67,7 @@ impl Default for Limits {
             receive: Duration::from_secs(30),
             send: Duration::from_secs(30),
             authentication: Duration::from_secs(30),
+            session: None,
             fetch_bytes: 55 << 20,
             fetch_sessions: 1_000,
             fetch_session_partitions: 1_000_000,

@@ -11,12 +11,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::advertised::Advertised;
-use crate::auth::{Authentication, Mechanism};
+use crate::auth::{Authentication, LEAST_SESSION, Mechanism};
 use crate::authorizer::{AllowAll, Authorizer};
-use crate::connection::{Ended, serve};
+use crate::connection::Ended;
 use crate::connections::{Connections, Place};
 use crate::error::{Error, Unfinished};
 use crate::limits::Limits;
+use crate::secure::Secure;
 use crate::shared::{Phase, Shared};
 
 /// How long accepting pauses after the system refused: most often there are too many open files.
@@ -99,7 +100,8 @@ impl Builder {
         let authentication = if mechanisms.is_empty() {
             None
         } else {
-            Some(Arc::new(Authentication::new(mechanisms, Arc::clone(&broker)).map_err(Error::Randomness)?))
+            let asked = Authentication::new(mechanisms, limits.session, Arc::clone(&broker));
+            Some(Arc::new(asked.map_err(Error::Randomness)?))
         };
         let shared = Shared::new(broker, limits, advertised, authorizer, authentication);
         let env = shared.env.clone();
@@ -135,6 +137,9 @@ fn check(limits: &Limits) -> Result<(), Error> {
     }
     if limits.requests_per_connection == 0 || limits.connections == 0 || limits.connections_per_address == 0 {
         return refuse("a limit of 0 requests or connections would serve nobody".to_owned());
+    }
+    if limits.session.is_some_and(|session| session < LEAST_SESSION) {
+        return refuse(format!("a log-in lasts at least {LEAST_SESSION:?}: clients renew it no sooner"));
     }
     Ok(())
 }
@@ -250,48 +255,4 @@ async fn connect(
     connections.count_end(ended.name());
     shared.meters.connections.decrement(1.0);
     drop(place);
-}
-
-/// How bytes come and go.
-#[derive(Clone, Debug)]
-struct Secure {
-    #[cfg(feature = "tls")]
-    tls: Option<crate::Tls>,
-}
-
-impl Secure {
-    async fn serve(&self, shared: &Arc<Shared>, peer: SocketAddr, stream: TcpStream) -> Ended {
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.tls {
-            return match shake(shared, tls, stream).await {
-                Ok(stream) => {
-                    let (from, to) = tokio::io::split(stream);
-                    serve(Arc::clone(shared), peer, from, to).await
-                }
-                Err(ended) => ended,
-            };
-        }
-        let (from, to) = stream.into_split();
-        serve(Arc::clone(shared), peer, from, to).await
-    }
-}
-
-/// The handshake of TLS, in time and while the server serves.
-#[cfg(feature = "tls")]
-async fn shake(
-    shared: &Shared,
-    tls: &crate::Tls,
-    stream: TcpStream,
-) -> Result<tokio_rustls::server::TlsStream<TcpStream>, Ended> {
-    use futures::future::{Either, select};
-
-    let limit = shared.limits.authentication;
-    let stopped = std::pin::pin!(shared.draining());
-    let shaking = std::pin::pin!(shared.env.timeout(limit, tls.acceptor.accept(stream)));
-    match select(shaking, stopped).await {
-        Either::Left((Ok(Ok(stream)), _)) => Ok(stream),
-        Either::Left((Ok(Err(error)), _)) => Err(Ended::Tls(error)),
-        Either::Left((Err(_), _)) => Err(Ended::NoLogIn(limit)),
-        Either::Right(_) => Err(Ended::Shutdown),
-    }
 }

@@ -73,7 +73,7 @@ impl Shared {
     #[cfg(test)]
     pub(crate) fn asking(broker: Arc<Broker>, limits: Limits, mechanisms: &[crate::auth::Mechanism]) -> Arc<Self> {
         let advertised = Advertised { host: "localhost".to_owned(), port: 9092 };
-        let asked = Authentication::new(mechanisms.to_vec(), Arc::clone(&broker)).unwrap();
+        let asked = Authentication::new(mechanisms.to_vec(), limits.session, Arc::clone(&broker)).unwrap();
         let authentication = (!mechanisms.is_empty()).then(|| Arc::new(asked));
         Self::new(broker, limits, advertised, Arc::new(crate::authorizer::AllowAll), authentication)
     }

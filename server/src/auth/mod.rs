@@ -1,17 +1,20 @@
-//! Who a client is: SASL (KIP-43, KIP-152), with the credentials of the cluster's metadata.
+//! Who a client is: SASL (KIP-43, KIP-152, KIP-368), with the credentials of the cluster's metadata.
 
 mod credentials;
 mod hash;
 mod password;
 mod plain;
 mod scram;
+mod session;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_broker_core::api::ScramMechanism;
+use ottla_broker_core::env::Moment;
 use ottla_broker_core::error::ErrorCode;
 use ottla_wire::messages::{
     SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse, Token,
@@ -19,10 +22,12 @@ use ottla_wire::messages::{
 
 pub(crate) use hash::keys;
 pub use password::set_password;
+pub(crate) use session::LEAST_SESSION;
 
 use crate::authorizer::Principal;
 use credentials::Credentials;
 use scram::Scram;
+use session::Session;
 
 /// A way to say who one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +62,8 @@ pub(crate) enum Refused {
     Wrong,
     #[error("{0}")]
     State(&'static str),
+    #[error("a client cannot become another one when it logs in again: it was `{0}`")]
+    Principal(Arc<str>),
     #[error("the mechanism `{0}` is not offered")]
     Mechanism(String),
     #[error("there is no randomness to be had: {0}")]
@@ -68,7 +75,9 @@ impl Refused {
         match self {
             Self::State(_) => ErrorCode::IllegalSaslState,
             Self::Mechanism(_) => ErrorCode::UnsupportedSaslMechanism,
-            Self::Malformed(_) | Self::Wrong | Self::Randomness(_) => ErrorCode::SaslAuthenticationFailed,
+            Self::Malformed(_) | Self::Wrong | Self::Principal(_) | Self::Randomness(_) => {
+                ErrorCode::SaslAuthenticationFailed
+            }
         }
     }
 }
@@ -77,6 +86,8 @@ impl Refused {
 #[derive(Debug)]
 pub(crate) struct Authentication {
     mechanisms: Vec<Mechanism>,
+    /// How long a log-in lasts.
+    lifetime: Option<Duration>,
     credentials: Box<dyn Credentials>,
     /// What the log-ins of users that there are not are made of.
     secret: [u8; 32],
@@ -87,11 +98,12 @@ impl Authentication {
     /// If the system has no random bytes.
     pub(crate) fn new(
         mechanisms: Vec<Mechanism>,
+        lifetime: Option<Duration>,
         broker: Arc<ottla_broker_core::broker::Broker>,
     ) -> Result<Self, getrandom::Error> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
-        Ok(Self { mechanisms, credentials: Box::new(broker), secret })
+        Ok(Self { mechanisms, lifetime, credentials: Box::new(broker), secret })
     }
 }
 
@@ -112,6 +124,8 @@ pub(crate) struct LogIn {
     state: State,
     /// The handshake was of version 0: tokens come in frames of their own, without any header.
     bare: bool,
+    /// The last log-in, where log-ins do not last.
+    session: Option<Session>,
     pub(crate) principal: Principal,
 }
 
@@ -119,7 +133,7 @@ impl LogIn {
     /// Without an [`Authentication`] everybody is let in.
     pub(crate) fn new(authentication: Option<Arc<Authentication>>) -> Self {
         let state = if authentication.is_some() { State::Start } else { State::Done };
-        Self { authentication, state, bare: false, principal: Principal::anonymous() }
+        Self { authentication, state, bare: false, session: None, principal: Principal::anonymous() }
     }
 
     pub(crate) const fn is_done(&self) -> bool {
@@ -136,18 +150,24 @@ impl LogIn {
         &mut self,
         request: &SaslHandshakeRequest,
         version: i16,
+        now: Moment,
     ) -> (SaslHandshakeResponse, Option<Refused>) {
         let offered = self.authentication.iter().flat_map(|authentication| &authentication.mechanisms);
         let mechanisms = offered.clone().map(|mechanism| Arc::from(mechanism.name())).collect();
         let chosen = offered.copied().find(|mechanism| mechanism.name() == &*request.mechanism);
-        let refused = match (&self.state, chosen) {
-            (State::Start, Some(mechanism)) => {
+        let may_log_in = match (&self.state, &self.session) {
+            (State::Start, _) => Ok(()),
+            (State::Done, Some(session)) => session.may_renew(chosen, version, now),
+            _ => Err(Refused::State("a handshake comes once, and only where the server asks for it")),
+        };
+        let refused = match (may_log_in, chosen) {
+            (Ok(()), Some(mechanism)) => {
                 self.state = State::Chosen(mechanism);
                 self.bare = version == 0;
                 None
             }
-            (State::Start, None) => Some(Refused::Mechanism(request.mechanism.chars().take(64).collect())),
-            _ => Some(Refused::State("a handshake comes once, and only where the server asks for it")),
+            (Ok(()), None) => Some(Refused::Mechanism(request.mechanism.chars().take(64).collect())),
+            (Err(refused), _) => Some(refused),
         };
         (SaslHandshakeResponse { error: refused.as_ref().map(Refused::code), mechanisms }, refused)
     }
@@ -156,10 +176,15 @@ impl LogIn {
     pub(crate) fn authenticate(
         &mut self,
         request: &SaslAuthenticateRequest,
+        now: Moment,
     ) -> (SaslAuthenticateResponse, Option<Refused>) {
-        match self.token(&request.token.0) {
+        match self.token(&request.token.0, now) {
             Ok(token) => {
-                (SaslAuthenticateResponse { token: Token(token), ..SaslAuthenticateResponse::default() }, None)
+                // Only the last answer of a log-in says it.
+                let session = self.session.as_ref().filter(|_| self.is_done());
+                let session_lifetime_ms = session.map_or(0, |session| session.lifetime_ms());
+                let token = Token(token);
+                (SaslAuthenticateResponse { token, session_lifetime_ms, ..Default::default() }, None)
             }
             Err(refused) => {
                 let response = SaslAuthenticateResponse {
@@ -176,11 +201,12 @@ impl LogIn {
     ///
     /// # Errors
     /// [`Refused`]: the connection ends.
-    pub(crate) fn token(&mut self, token: &[u8]) -> Result<Bytes, Refused> {
+    pub(crate) fn token(&mut self, token: &[u8], now: Moment) -> Result<Bytes, Refused> {
         let Some(authentication) = &self.authentication else {
             return Err(Refused::State("this server asks nobody who he is"));
         };
         let (credentials, secret) = (&*authentication.credentials, &authentication.secret);
+        let lifetime = authentication.lifetime;
         match std::mem::replace(&mut self.state, State::Start) {
             State::Start => Err(Refused::State("a handshake comes first")),
             State::Done => {
@@ -189,14 +215,18 @@ impl LogIn {
             }
             State::Chosen(Mechanism::Plain) => {
                 let user = plain::check(token, credentials, secret)?;
-                self.done(&user);
+                self.done(&user, Mechanism::Plain, lifetime, now)?;
                 Ok(Bytes::new())
             }
             State::Chosen(Mechanism::ScramSha256) => self.begin(ScramMechanism::Sha256, token),
             State::Chosen(Mechanism::ScramSha512) => self.begin(ScramMechanism::Sha512, token),
             State::Half(scram) => {
+                let mechanism = match scram.mechanism() {
+                    ScramMechanism::Sha256 => Mechanism::ScramSha256,
+                    ScramMechanism::Sha512 => Mechanism::ScramSha512,
+                };
                 let (user, answer) = scram.finish(token)?;
-                self.done(&user);
+                self.done(&user, mechanism, lifetime, now)?;
                 Ok(Bytes::from(answer))
             }
         }
@@ -215,8 +245,24 @@ impl LogIn {
         Ok(Bytes::from(answer))
     }
 
-    fn done(&mut self, user: &str) {
+    fn done(
+        &mut self,
+        user: &str,
+        mechanism: Mechanism,
+        lifetime: Option<Duration>,
+        now: Moment,
+    ) -> Result<(), Refused> {
+        if let Some(session) = &self.session {
+            session.check_user(user)?;
+        }
+        self.session = lifetime.map(|lifetime| Session::new(user, mechanism, lifetime, now));
         self.state = State::Done;
         self.principal = Principal::user(user);
+        Ok(())
+    }
+
+    /// Whether the log-in has not lasted until now.
+    pub(crate) fn has_expired(&self, now: Moment) -> bool {
+        self.session.as_ref().is_some_and(|session| session.has_expired(now))
     }
 }

@@ -75,6 +75,10 @@ impl Scram {
         Ok((Self { mechanism, user, keys, is_known, channel_binding, nonce, said }, answer))
     }
 
+    pub(super) const fn mechanism(&self) -> ScramMechanism {
+        self.mechanism
+    }
+
     /// Takes the client's second message: who it is, and the answer, which proves that the server knows it too.
     ///
     /// # Errors

@@ -39,6 +39,8 @@ pub(crate) enum Ended {
     NotLoggedIn(ApiKey),
     #[error("the client has not said who it is for {0:?}")]
     NoLogIn(Duration),
+    #[error("{0} was asked of a client whose log-in is over and was not renewed")]
+    Expired(ApiKey),
     #[error("the client was not let in: {0}")]
     Refused(Refused),
     #[error("there is no way to answer: {0}")]
@@ -66,6 +68,7 @@ impl Ended {
             Self::Encode(_) => "encode",
             Self::RefusedUnanswered(_) => "refused_unanswered",
             Self::NotLoggedIn(_) | Self::NoLogIn(_) => "not_logged_in",
+            Self::Expired(_) => "session_expired",
             Self::Refused(_) => "refused_log_in",
             Self::Unanswerable(_) => "unanswerable",
             Self::Shutdown => "shutdown",

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
-use ottla_broker_core::env::BoxFuture;
+use ottla_broker_core::env::{BoxFuture, Moment};
 use ottla_broker_core::planted::is_planted;
 use ottla_wire::{ApiKey, Encoded, Request, RequestHeader, Response, decode_request};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -187,19 +187,22 @@ impl Connection {
     fn receive(&mut self, frame: Frame) -> Result<(), Ended> {
         let Frame { bytes, share } = frame;
         self.shared.meters.received.increment(u64::try_from(bytes.len()).unwrap_or(0));
+        let now = self.shared.env.now();
         if self.log_in.is_bare() {
-            return self.take_bare_token(&bytes);
+            return self.take_bare_token(&bytes, now);
         }
         match decode_request(&bytes) {
             Ok((header, Request::SaslHandshake(request))) => {
-                let (response, refused) = self.log_in.handshake(&request, header.version);
+                let (response, refused) = self.log_in.handshake(&request, header.version, now);
                 self.answer_log_in(&header, &response.into(), refused)
             }
             Ok((header, Request::SaslAuthenticate(request))) => {
-                let (response, refused) = self.log_in.authenticate(&request);
+                let (response, refused) = self.log_in.authenticate(&request, now);
                 self.answer_log_in(&header, &response.into(), refused)
             }
             Ok((header, _)) if self.must_log_in_first(header.key) => Err(Ended::NotLoggedIn(header.key)),
+            // Not by a timer: whoever asks nothing harms nobody, and whoever is late may still log in.
+            Ok((header, _)) if self.log_in.has_expired(now) => Err(Ended::Expired(header.key)),
             Ok((header, request)) => {
                 let turn = turn_of(header.key);
                 let room = match turn {
@@ -239,8 +242,8 @@ impl Connection {
     }
 
     /// A token without any header, as it follows a handshake of version 0. A refusal has no words there.
-    fn take_bare_token(&mut self, token: &Bytes) -> Result<(), Ended> {
-        let answer = self.log_in.token(token).map_err(Ended::Refused)?;
+    fn take_bare_token(&mut self, token: &Bytes, now: Moment) -> Result<(), Ended> {
+        let answer = self.log_in.token(token, now).map_err(Ended::Refused)?;
         let len = i32::try_from(answer.len()).unwrap_or(i32::MAX).to_be_bytes();
         self.answer_at_once(Encoded { head: Bytes::from([&len[..], &answer].concat()), rest: Vec::new() });
         self.has_logged_in();

@@ -109,7 +109,9 @@ impl Reader {
             return Ok(Read::Frame(frame));
         }
         if let Some(large) = &mut self.large {
-            if read_large(from, large).await? == 0 {
+            let read = read_large(from, large).await;
+            let cut = matches!(&read, Err(error) if error.kind() == io::ErrorKind::UnexpectedEof);
+            if cut || read? == 0 {
                 self.ended = true;
                 return Err(Ended::Truncated(large.buffer.len()));
             }
@@ -146,7 +148,11 @@ impl Reader {
         poll_fn(|cx| {
             let mut space = [const { MaybeUninit::<u8>::uninit() }; SMALL];
             let mut buffer = ReadBuf::uninit(&mut space);
-            ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer))?;
+            match ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer)) {
+                // TLS whose client has gone without a farewell. What it cut off shows in its frames.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                read => read?,
+            }
             *ended = buffer.filled().is_empty();
             arrived.extend_from_slice(buffer.filled());
             Ok(()).into()

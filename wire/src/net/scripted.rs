@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::address::Address;
+use super::stream::{BoxStream, Stream};
 use crate::api::{ApiKey, Request, Response};
 use crate::frame::{Progress, next_frame};
 use crate::messages::{ApiVersion, ApiVersionsResponse};
@@ -30,7 +31,7 @@ pub struct Scripted {
 /// One connection of a client to it.
 #[derive(Debug)]
 pub struct Conversation {
-    stream: TcpStream,
+    stream: BoxStream,
     buffer: BytesMut,
 }
 
@@ -50,9 +51,14 @@ impl Scripted {
 
     /// The next connection.
     pub async fn accept(&self) -> Conversation {
+        Conversation::over(self.stream().await)
+    }
+
+    /// The next connection, before anything was said.
+    pub(super) async fn stream(&self) -> TcpStream {
         let (stream, _) = self.listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Conversation { stream, buffer: BytesMut::new() }
+        stream
     }
 
     /// The next connection, once it was told that all APIs are spoken.
@@ -69,14 +75,24 @@ impl Scripted {
 
     async fn greet_with(&self, versions: ApiVersionsResponse) -> Conversation {
         let mut conversation = self.accept().await;
-        let (header, request) = conversation.request().await.unwrap();
-        assert_eq!(request.key(), ApiKey::ApiVersions);
-        conversation.answer(&header, versions).await;
+        conversation.greet_with(versions).await;
         conversation
     }
 }
 
 impl Conversation {
+    /// A conversation over a stream, whatever lies beneath.
+    pub(super) fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: BytesMut::new() }
+    }
+
+    /// Tells the client what is spoken.
+    pub(super) async fn greet_with(&mut self, versions: ApiVersionsResponse) {
+        let (header, request) = self.request().await.unwrap();
+        assert_eq!(request.key(), ApiKey::ApiVersions);
+        self.answer(&header, versions).await;
+    }
+
     /// The next request; `None` if the client has ended the connection.
     pub async fn request(&mut self) -> Option<(RequestHeader, Request)> {
         let frame = self.frame().await?;

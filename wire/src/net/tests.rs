@@ -2,7 +2,10 @@
 
 mod hostile;
 mod life;
+mod sessions;
 mod speaking;
+#[cfg(feature = "tls")]
+mod tls;
 mod unsent;
 
 use std::sync::Arc;
@@ -23,7 +26,11 @@ fn clocked() -> (Env, HandClock) {
 }
 
 fn link(broker: &Scripted, env: &Env) -> Arc<Link> {
-    Link::new(broker.address().clone(), Arc::new(Options::default()), env)
+    link_with(broker, Options::default(), env)
+}
+
+fn link_with(broker: &Scripted, options: Options, env: &Env) -> Arc<Link> {
+    Link::new(broker.address().clone(), Arc::new(options), env)
 }
 
 fn ask<A: Api>(link: &Arc<Link>, limits: Limits, request: A::Request) -> BoxFuture<'static, Result<Answer<A>, Error>>

@@ -60,7 +60,7 @@ pub enum TlsError {
         source: pem::Error,
     },
     /// A text holds no certificate.
-    #[error("the {0} holds no certificate")]
+    #[error("there is no certificate in the {0}")]
     Empty(&'static str),
     /// The system trusts nobody, or does not say whom.
     #[error("the system has no certificates of authorities ({0}): name a file that has those of the brokers")]
@@ -122,7 +122,7 @@ impl Ready {
 fn authorities(given: Option<&Bytes>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     if let Some(given) = given {
-        for certificate in certificates("authorities' certificates", given)? {
+        for certificate in certificates("authorities' file", given)? {
             roots.add(certificate)?;
         }
         return Ok(roots);
@@ -216,8 +216,9 @@ fn name(text: &str) -> Result<ServerName<'static>, String> {
 pub(super) fn explain(error: &io::Error) -> Option<String> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "nobody whom this client trusts vouches for its certificate (unknown issuer)".to_owned()
+        // A bad signature: the certificate bears the name of somebody trusted, and another has signed it.
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            format!("nobody whom this client trusts vouches for its certificate: {error}")
         }
         rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             format!("its certificate has expired: {error}")
