@@ -29,6 +29,8 @@ use ottla_broker_core::log::Backend;
 pub use bucket::{Addressing, ObjectStoreOptions, Secret};
 pub use error::Error;
 pub(crate) use hold::{Held, Kept, hold_both};
+#[cfg(feature = "kafka-tls")]
+pub use kafka::{ClientCertificate, Pem, TlsOptions};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaOptions, Login, Mechanism};
 #[cfg(feature = "object-store")]

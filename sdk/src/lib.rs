@@ -45,6 +45,7 @@
 //! | `disk` (default) | `file://`, and [`ClientBuilder`]'s `disk`; on Unix |
 //! | `object-store` | `s3://`, `gs://`, `az://`, and [`ClientBuilder`]'s `object_store`; brings an HTTP client and TLS |
 //! | `kafka` | `kafka://`, and [`ClientBuilder`]'s `kafka` |
+//! | `kafka-tls` | `kafka://` over TLS: `tls=true` and `tls_ca`, `tls_certificate`, `tls_key`, `tls_server_name` in the URL or the table `[kafka]` |
 //! | `gzip`, `snappy`, `lz4`, `zstd` | that codec of record batches |
 //! | `compression` | the four of them |
 //! | `testing` | `testing`: a seeded world, and a cluster that fails when told, for the tests of your service |

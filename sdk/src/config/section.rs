@@ -76,7 +76,7 @@ impl Section {
     }
 
     /// Yes or no.
-    #[cfg(feature = "object-store")]
+    #[cfg(any(feature = "object-store", feature = "kafka"))]
     pub(crate) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, Error> {
         match self.take(key) {
             None => Ok(None),

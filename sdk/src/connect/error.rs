@@ -92,6 +92,14 @@ pub enum Error {
         /// What is wrong with them. No secret is told.
         reason: String,
     },
+    /// Certificates or keys for TLS cannot be read, or not be used together.
+    #[error("cannot connect to `{url}` over TLS: {reason}")]
+    Tls {
+        /// The URL, without credentials.
+        url: String,
+        /// Which file, and what is wrong with it. No key is told.
+        reason: String,
+    },
     /// A write or a sync of the storage failed, and clients of this process still have it: it takes nothing more until
     /// it is opened anew, and nobody can open it while they do. What was acknowledged is there.
     #[error(
@@ -123,7 +131,8 @@ pub enum Error {
         /// What the storage said.
         source: log::Error,
     },
-    /// No broker of the cluster answers. To connect again may succeed when one does.
+    /// No broker of the cluster answers, or lets this client in. To connect again may succeed when one does; not if the
+    /// source's code says that it is this client's credentials which are wrong.
     #[error("cannot connect to `{url}`: {source}")]
     Unreachable {
         /// The URL, without credentials.
@@ -142,10 +151,15 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether to connect again may succeed: whoever has the directory or the prefix may be about to end.
+    /// Whether to connect again may succeed: whoever has the directory or the prefix may be about to end, a broker about
+    /// to come back.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
-        matches!(self, Self::InUse { .. } | Self::InUseHere { .. } | Self::Poisoned { .. } | Self::Unreachable { .. })
+        match self {
+            Self::InUse { .. } | Self::InUseHere { .. } | Self::Poisoned { .. } => true,
+            Self::Unreachable { source, .. } => source.code.is_retriable(),
+            _ => false,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod options;
 mod remote;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use ottla_wire::net::{self, Address};
 pub use options::KafkaOptions;
 pub(super) use options::read;
 pub use ottla_wire::net::{Login, Mechanism};
+#[cfg(feature = "kafka-tls")]
+pub use tls::{ClientCertificate, Pem, TlsOptions};
 
 use super::error::Error;
 use super::url::Url;
@@ -30,6 +33,11 @@ pub(super) async fn open(url: &Url, options: &KafkaOptions, client_id: &str, env
     let net = net::Options {
         client_id: Arc::from(client_id),
         login: options.login,
+        #[cfg(feature = "kafka-tls")]
+        tls: match &options.tls {
+            Some(tls) => Some(Arc::new(tls.open().map_err(|reason| Error::Tls { url: url.shown.clone(), reason })?)),
+            None => None,
+        },
         connect_timeout: options.connect_timeout,
         idle_timeout: options.idle_timeout,
         max_frame_bytes: options.max_response_bytes,

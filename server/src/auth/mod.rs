@@ -140,6 +140,11 @@ impl LogIn {
         matches!(self.state, State::Done)
     }
 
+    /// Whether nobody has logged in yet.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.session.is_none()
+    }
+
     /// Whether the next frame is a token and no request.
     pub(crate) const fn is_bare(&self) -> bool {
         self.bare && !self.is_done()

@@ -320,7 +320,9 @@ impl Connection {
             receiving: if may_read || is_planted("unread-is-late") { self.reader.under_way() } else { None },
             sending: !self.outgoing.is_empty(),
             busy: !self.pending.is_empty() || self.incoming.is_some(),
-            logging_in: !self.log_in.is_done(),
+            // A token may only come after the answer before it, which waits for those before that.
+            logging_in: !self.log_in.is_done()
+                && (self.log_in.is_first() || self.pending.is_empty() || is_planted("renewal-late-behind-a-poll")),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One connection over a pipe in memory, on a paused clock.
 
+mod sessions;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -59,6 +59,57 @@ async fn damaged_and_misdirected_batches_are_refused_by_their_codes() {
     world.close().await;
 }
 
+/// As clients before 0.11 wrote: offset, size, CRC, magic, attributes, from magic 1 on a timestamp, key, value.
+fn old_message(magic: u8, value: &[u8]) -> Vec<u8> {
+    let mut content = vec![magic, 0];
+    if magic == 1 {
+        content.extend_from_slice(&1_767_225_600_000_i64.to_be_bytes());
+    }
+    content.extend_from_slice(&(-1_i32).to_be_bytes());
+    content.extend_from_slice(&i32::try_from(value.len()).unwrap().to_be_bytes());
+    content.extend_from_slice(value);
+    let mut message = vec![0; 8];
+    message.extend_from_slice(&i32::try_from(content.len() + 4).unwrap().to_be_bytes());
+    message.extend_from_slice(&[0; 4]);
+    message.extend_from_slice(&content);
+    message
+}
+
+/// Kafka's broker says the same: from version 3 on a Produce has batches of the new format only.
+#[tokio::test]
+async fn messages_of_old_formats_are_refused_by_their_code() {
+    let world = world().await;
+    let mut client = world.client().await;
+    for magic in [0, 1] {
+        for (version, value) in [(3, 1), (9, 1), (9, 200)] {
+            let mut request = produce(-1, TOPIC, "");
+            let message = old_message(magic, &vec![7; value]);
+            request.topics[0].partitions[0].records = Some(ottla_wire::Records::Raw(message.into()));
+            let answer = client.ask::<Produce>(version, &request).await;
+            let error = answer.topics[0].partitions[0].error;
+            assert_eq!(error, Some(ErrorCode::InvalidRecord), "magic {magic}, {value} bytes");
+        }
+    }
+    assert_eq!(client.produce(-1, "new").await.topics[0].partitions[0].error, None);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn topics_that_there_are_not_are_an_error_of_their_own() {
+    let world = world().await;
+    let mut client = world.client().await;
+    let mut request = fetch(0, Duration::from_secs(3_600));
+    let mut nowhere = request.topics[0].clone();
+    nowhere.topic = ottla_wire::TopicRef::Name("nowhere".into());
+    request.topics.push(nowhere);
+    request.topics[0].partitions[0].partition = 9;
+    let read = client.fetch(&request).await;
+    for topic in &read.topics {
+        assert_eq!(topic.partitions[0].error, Some(ErrorCode::UnknownTopicOrPartition));
+    }
+    world.close().await;
+}
+
 #[tokio::test]
 async fn pipelined_batches_keep_their_order() {
     let world = world().await;

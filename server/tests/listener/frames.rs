@@ -116,6 +116,8 @@ async fn a_frame_that_is_cut_off_ends_the_connection() {
 #[tokio::test]
 async fn a_length_that_cannot_be_ends_the_connection() {
     ends(&[255, 255, 255, 255], "bad_frame").await;
+    // One byte more than a request may have: nothing is waited for.
+    ends(&(100_i32 * (1 << 20) + 1).to_be_bytes(), "bad_frame").await;
     // "GET " is a length too.
     ends(b"GET / HTTP/1.1\r\n\r\n", "bad_frame").await;
 }

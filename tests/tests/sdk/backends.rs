@@ -6,9 +6,11 @@ use object_store::memory::InMemory;
 use ottla::connect::{ObjectStoreOptions, Secret};
 use ottla::{Client, ClientBuilder, Env};
 use ottla_backends::bucket::{BucketBackend, BucketOptions};
+use ottla_backends::disk::{DiskBackend, DiskOptions};
 use ottla_backends::memory::{MemoryBackend, MemoryOptions};
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::config::BrokerConfig;
+use ottla_broker_core::log::Backend;
 use ottla_server::Server;
 use ottla_tests::s3::{Options, S3Server};
 use tempfile::TempDir;
@@ -46,18 +48,37 @@ impl Place for Memory {
     }
 }
 
-/// A broker behind a socket, over memory that outlives it.
-pub(super) struct Kafka {
-    log: MemoryBackend,
+/// A log that outlives the brokers on top of it.
+pub(super) trait Log: Sized {
+    /// An empty one.
+    fn fresh() -> Self;
+
+    /// For the next broker.
+    async fn open(&self) -> Backend;
+}
+
+impl Log for Memory {
+    fn fresh() -> Self {
+        Place::fresh()
+    }
+
+    async fn open(&self) -> Backend {
+        self.0.reopen().backend()
+    }
+}
+
+/// A broker behind a socket.
+pub(super) struct Kafka<L> {
+    log: L,
     running: tokio::sync::Mutex<Option<(Server, Arc<Broker>)>>,
 }
 
-impl Place for Kafka {
+impl<L: Log> Place for Kafka<L> {
     /// The connections: for what is produced, for what is answered at once, for one long poll and one that was given up.
     const STORAGE_TASKS: usize = 3;
 
     fn fresh() -> Self {
-        Self { log: MemoryBackend::new(MemoryOptions::default()), running: tokio::sync::Mutex::default() }
+        Self { log: L::fresh(), running: tokio::sync::Mutex::default() }
     }
 
     async fn builder(&self) -> ClientBuilder {
@@ -66,7 +87,7 @@ impl Place for Kafka {
             server.shutdown(super::PATIENCE).await.unwrap();
             broker.close(super::PATIENCE).await.unwrap();
         }
-        let broker = Broker::start(BrokerConfig::default(), self.log.reopen().backend(), Env::system()).await.unwrap();
+        let broker = Broker::start(BrokerConfig::default(), self.log.open().await, Env::system()).await.unwrap();
         let server = Server::builder(Arc::clone(&broker)).bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("kafka://{}", server.advertised());
         *running = Some((server, broker));
@@ -87,6 +108,16 @@ impl Place for Disk {
     }
 }
 
+impl Log for Disk {
+    fn fresh() -> Self {
+        Place::fresh()
+    }
+
+    async fn open(&self) -> Backend {
+        DiskBackend::open(self.0.path(), DiskOptions::default(), &Env::system()).await.unwrap().backend()
+    }
+}
+
 /// A log that is kept by the suite's rules, not by the cost of requests: many of them a second.
 fn eager(log: &mut BucketOptions) {
     log.puts_per_second = 500;
@@ -101,11 +132,20 @@ impl Place for Bucket {
     }
 
     async fn builder(&self) -> ClientBuilder {
+        Client::builder().storage(self.open().await)
+    }
+}
+
+impl Log for Bucket {
+    fn fresh() -> Self {
+        Place::fresh()
+    }
+
+    async fn open(&self) -> Backend {
         let mut options = BucketOptions::default();
         eager(&mut options);
         let store = Arc::clone(&self.0) as _;
-        let backend = BucketBackend::open(store, "suite/log", options, &Env::system()).await.unwrap();
-        Client::builder().storage(backend.backend())
+        BucketBackend::open(store, "suite/log", options, &Env::system()).await.unwrap().backend()
     }
 }
 

@@ -6,7 +6,8 @@ use ottla::connect::{self, KafkaOptions};
 use ottla::{Client, Env, Error, ErrorCode};
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::config::BrokerConfig;
-use ottla_server::{Mechanism, Server, set_password};
+use ottla_broker_core::env::{BoxFuture, Clock, Moment, Watched};
+use ottla_server::{Limits, Mechanism, Server, set_password};
 
 use super::*;
 
@@ -55,4 +56,51 @@ async fn others_are_told_why_they_are_not() {
         assert!(error.contains("does not let this client in") && error.contains(expected), "{error}");
         assert!(!error.contains("won"), "{error}");
     }
+}
+
+/// A clock that stands until it is told to go on.
+#[derive(Clone, Debug)]
+struct HandClock(Arc<Watched<Moment>>);
+
+impl Clock for HandClock {
+    fn now(&self) -> Moment {
+        self.0.get()
+    }
+
+    fn wall_ms(&self) -> i64 {
+        1_767_225_600_000
+    }
+
+    fn sleep_until(&self, deadline: Moment) -> BoxFuture<'static, ()> {
+        let clock = Arc::clone(&self.0);
+        Box::pin(async move {
+            clock.wait_for(|now| *now >= deadline).await;
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_ins_that_do_not_last_are_renewed_and_nobody_notices() {
+    let clock = HandClock(Arc::new(Watched::new(Moment::default())));
+    let env = Env::system().with_clock(Arc::new(clock.clone()));
+    let backend = ottla_backends::memory::backend();
+    let broker = Broker::start(BrokerConfig::default(), backend, env.clone()).await.unwrap();
+    set_password(&broker, "alice", "wonder").await.unwrap();
+    let mut limits = Limits::default();
+    let life = Duration::from_secs(100);
+    limits.session = Some(life);
+    let server = Server::builder(broker).limits(limits).sasl([Mechanism::ScramSha256]);
+    let server = server.bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let url = format!("kafka://alice:wonder@{}", server.advertised());
+    let client = Client::builder().url(url).env(env).connect().await.unwrap();
+    client.admin().ensure_topic(NewTopic::new("t")).await.unwrap();
+    let producer = client.producer().build().await.unwrap();
+    for round in 1..=5 {
+        producer.send(Record::to("t").value("1")).await.unwrap();
+        client.admin().list_topics().await.unwrap();
+        assert_eq!(values(&client, "t", 0, At::Earliest).await.len(), round);
+        clock.0.change(|now| *now = *now + life * 96 / 100);
+    }
+    let ended = server.ended_connections();
+    assert!(!ended.contains_key("session_expired") && !ended.contains_key("refused_log_in"), "{ended:?}");
 }

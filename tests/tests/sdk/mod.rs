@@ -26,6 +26,7 @@ mod disk_reads;
 mod errors;
 mod groups;
 mod kafka_login;
+mod kafka_tls;
 mod lifecycle;
 mod poisoned_disk;
 mod records;
@@ -160,7 +161,9 @@ macro_rules! on {
 }
 
 on!(memory, crate::sdk::backends::Memory);
-on!(kafka, crate::sdk::backends::Kafka);
+on!(kafka, crate::sdk::backends::Kafka<crate::sdk::backends::Memory>);
+on!(kafka_on_disk, crate::sdk::backends::Kafka<crate::sdk::backends::Disk>);
+on!(kafka_on_bucket, crate::sdk::backends::Kafka<crate::sdk::backends::Bucket>);
 on!(disk, crate::sdk::backends::Disk);
 on!(bucket, crate::sdk::backends::Bucket);
 on!(s3, crate::bucket::endpoint::Endpoint);

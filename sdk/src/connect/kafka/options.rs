@@ -7,7 +7,7 @@ use ottla_wire::net::{Address, Login, Mechanism};
 
 use super::super::error::Error;
 use super::super::url::{Url, decode};
-use super::addresses;
+use super::{addresses, tls};
 use crate::config::{self, Section, nearest};
 
 /// How brokers of a `kafka` URL are reached. The defaults are those of Kafka's own clients.
@@ -16,6 +16,9 @@ use crate::config::{self, Section, nearest};
 pub struct KafkaOptions {
     /// Who the client is, if the brokers ask for it. A user and a password in the URL come first.
     pub login: Option<Login>,
+    /// How connections are encrypted; `None` is not at all.
+    #[cfg(feature = "kafka-tls")]
+    pub tls: Option<tls::TlsOptions>,
     /// How long connecting to a broker may take.
     pub connect_timeout: Duration,
     /// How long a broker may take to answer; what is waited for at the broker comes on top.
@@ -30,6 +33,8 @@ impl Default for KafkaOptions {
     fn default() -> Self {
         Self {
             login: None,
+            #[cfg(feature = "kafka-tls")]
+            tls: None,
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(9),
@@ -61,6 +66,16 @@ pub(in crate::connect) fn read(mut section: Section) -> Result<KafkaOptions, con
             return Err(config::Error::bad_value("kafka", "so", reason));
         }
     };
+    let mut asked = tls::Asked::default();
+    if let Some(on) = section.flag("tls")? {
+        asked.switch(on);
+    }
+    for name in tls::NAMES {
+        if let Some(value) = section.string(name)? {
+            asked.take(name, value);
+        }
+    }
+    options.secure(asked).map_err(|reason| config::Error::bad_value("kafka.tls", "so", reason))?;
     for name in NAMES {
         let Some(number) = section.count(name)? else { continue };
         options
@@ -86,6 +101,21 @@ impl KafkaOptions {
         Ok(())
     }
 
+    /// Puts what was asked about TLS in the place of what was set before.
+    #[cfg_attr(
+        not(feature = "kafka-tls"),
+        expect(clippy::needless_pass_by_value, clippy::unused_self, reason = "there is nothing to set")
+    )]
+    fn secure(&mut self, asked: tls::Asked) -> Result<(), String> {
+        #[cfg(feature = "kafka-tls")]
+        {
+            self.tls = asked.apply(self.tls.take())?;
+            Ok(())
+        }
+        #[cfg(not(feature = "kafka-tls"))]
+        asked.check().map_err(str::to_owned)
+    }
+
     /// What a URL says: its addresses, and these options with its parameters in their place.
     pub(super) fn of_url(&self, url: &Url) -> Result<(Vec<Address>, Self), Error> {
         let malformed = |reason: String| Error::Malformed { url: url.shown.clone(), reason };
@@ -108,6 +138,7 @@ impl KafkaOptions {
             }
         };
         let addresses = addresses(url, hosts)?;
+        let mut asked = tls::Asked::default();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             if name == "sasl" {
@@ -122,17 +153,33 @@ impl KafkaOptions {
                 login.mechanism = mechanism;
                 continue;
             }
+            let value = decode(value).map_err(malformed)?;
+            let value =
+                String::from_utf8(value).map_err(|_| malformed(format!("its parameter `{name}` is no text")))?;
+            if name == "tls" {
+                asked.switch(match &*value {
+                    "true" => true,
+                    "false" => false,
+                    _ => return Err(malformed("its parameter `tls` is `true` or `false`".to_owned())),
+                });
+                continue;
+            }
+            if tls::NAMES.contains(&name) {
+                asked.take(name, value);
+                continue;
+            }
             if !NAMES.contains(&name) {
-                let all = NAMES.map(|name| format!("`{name}`")).join(", ") + " and `sasl`";
-                let hint = nearest(name, NAMES).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+                let known = NAMES.into_iter().chain(["sasl", "tls"]).chain(tls::NAMES);
+                let all = known.clone().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                let hint = nearest(name, known).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
                 return Err(malformed(format!("it has the unknown parameter `{name}`: {hint}there are {all}")));
             }
-            let value = decode(value).map_err(malformed)?;
-            let number = std::str::from_utf8(&value).ok().and_then(|value| value.parse().ok());
+            let number = value.parse().ok();
             let reason = |reason| malformed(format!("its parameter `{name}` cannot be so: {reason}"));
             let number = number.ok_or_else(|| reason("it is a number from 1 up"))?;
             options.set(name, number).map_err(reason)?;
         }
+        options.secure(asked).map_err(|reason| malformed(format!("its parameters cannot be so: {reason}")))?;
         Ok((addresses, options))
     }
 }
@@ -177,9 +224,52 @@ mod tests {
             ("kafka://me@a", "a user and a password"),
             ("kafka://a?request_timeout_ms=0", "`request_timeout_ms` cannot be so: it is a number from 1 up"),
             ("kafka://a?request_timeout_ms=soon", "`request_timeout_ms` cannot be so"),
+            ("kafka://a?tls=yes", "`tls` is `true` or `false`"),
+            ("kafka://a?tls_kay=x", "did you mean `tls_key`?"),
+            #[cfg(not(feature = "kafka-tls"))]
+            ("kafka://a?tls_ca=x", "needs the feature `kafka-tls`"),
+            #[cfg(feature = "kafka-tls")]
+            ("kafka://a?tls=false&tls_ca=x", "`tls` is `false`, and `tls_ca` is for connections with TLS"),
+            #[cfg(feature = "kafka-tls")]
+            ("kafka://a?tls_key=x", "a `tls_certificate` and a `tls_key`"),
         ] {
             let error = of(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[cfg(feature = "kafka-tls")]
+    #[test]
+    fn a_url_and_a_table_say_how_connections_are_encrypted() {
+        let file = |path: &str| tls::Pem::File(path.into());
+        let tls = of("kafka://a?tls=true").unwrap().1.tls.unwrap();
+        assert_eq!(tls, tls::TlsOptions::default());
+        assert_eq!(of("kafka://a?tls=false").unwrap().1.tls, None);
+        // What is named for TLS is never passed over.
+        let tls = of("kafka://a?tls_ca=/a%20b").unwrap().1.tls.unwrap();
+        assert_eq!(tls.ca, Some(file("/a b")));
+        let table = "[kafka]\ntls_ca = \"ca\"\ntls_certificate = \"c\"\ntls_key = \"k\"\ntls_server_name = \"n\"\n";
+        let table = read(Section::parse(table).unwrap().section("kafka").unwrap()).unwrap();
+        let set = table.tls.clone().unwrap();
+        assert_eq!((set.ca.clone(), set.server_name.as_deref()), (Some(file("ca")), Some("n")));
+        let own = set.certificate.clone().unwrap();
+        assert_eq!((own.chain, own.key), (file("c"), file("k")));
+        // The URL comes first, piece by piece.
+        let both = |text| table.of_url(&Url::parse(text).unwrap()).unwrap().1.tls;
+        assert_eq!(both("kafka://a"), Some(set.clone()));
+        assert_eq!(both("kafka://a?tls=false"), None);
+        let both = both("kafka://a?tls_key=k2").unwrap();
+        assert_eq!((both.ca, both.certificate.unwrap().key), (set.ca, file("k2")));
+        let shown = format!("{:?}", tls::Pem::Text("secret".into()));
+        assert!(!shown.contains("secret"), "{shown}");
+        for (table, expected) in [
+            ("tls = \"yes\"", "`true` or `false`"),
+            ("tls = false\ntls_ca = \"ca\"", "`tls` is `false`"),
+            ("tls_certificate = \"c\"", "a `tls_certificate` and a `tls_key`"),
+        ] {
+            let section = Section::parse(&format!("[kafka]\n{table}")).unwrap().section("kafka").unwrap();
+            let error = read(section).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

@@ -21,6 +21,8 @@ use super::remote::Remote;
 use crate::cluster::{Cluster, ClusterAdmin, ClusterGroups};
 
 const LIMIT: Duration = Duration::from_secs(5);
+/// What is on its way when an answer has come needs no more turns of a task.
+const TURNS: usize = 10_000;
 
 fn remote(bootstrap: &[&Scripted]) -> Arc<Remote> {
     let addresses = bootstrap.iter().map(|broker| broker.address().clone()).collect();
@@ -68,9 +70,22 @@ fn names() -> MetadataRequest {
     MetadataRequest { topics: TopicsWanted::Names(vec![topic()]), allow_auto_create: false }
 }
 
-/// Runs `ask` while a broker hears it.
+/// Runs `ask` while a broker hears it. Whoever is answered without it has not asked there: that is a failure, not a wait.
 async fn during<T>(ask: impl Future<Output = T>, broker: impl Future<Output = ()>) -> T {
-    tokio::join!(ask, broker).0
+    let (mut ask, mut broker) = (std::pin::pin!(ask), std::pin::pin!(broker));
+    let answer = tokio::select! {
+        biased;
+        () = &mut broker => return ask.await,
+        answer = &mut ask => answer,
+    };
+    for _ in 0..TURNS {
+        tokio::select! {
+            biased;
+            () = &mut broker => return answer,
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    panic!("there is an answer, and the broker was not heard out");
 }
 
 async fn hear(conversation: &mut Conversation, key: ApiKey) -> (RequestHeader, Request) {
