@@ -309,7 +309,8 @@ impl Backlog {
         let (encoded, _) = job.encode(&self.address, correlation_id, client_id, versions)?;
         let mut state = self.state();
         let now = self.env.now();
-        let begins = state.in_flight.iter().map(|asked| asked.due).max().map_or(now, |due| due.max(now));
+        let before = state.in_flight.iter().map(|asked| asked.due).max();
+        let begins = before.filter(|due| *due > now && !is_planted("renewal-due-before-its-turn")).unwrap_or(now);
         let due = begins + job.limits().time;
         state.in_flight.push_back(InFlight { job, correlation_id, due });
         if state.watched_until.is_none_or(|until| due < until) {

@@ -102,10 +102,6 @@ impl KafkaOptions {
     }
 
     /// Puts what was asked about TLS in the place of what was set before.
-    #[cfg_attr(
-        not(feature = "kafka-tls"),
-        expect(clippy::needless_pass_by_value, clippy::unused_self, reason = "there is nothing to set")
-    )]
     fn secure(&mut self, asked: tls::Asked) -> Result<(), String> {
         #[cfg(feature = "kafka-tls")]
         {

@@ -17,8 +17,11 @@ impl Asked {
 
     /// Whether `name` is one of [`NAMES`].
     pub(super) fn take(&mut self, name: &str, value: String) -> bool {
-        let place = NAMES.iter().zip(&mut self.values).find(|(known, _)| **known == name);
-        place.map(|(_, place)| *place = Some(value)).is_some()
+        let Some((_, place)) = NAMES.iter().zip(&mut self.values).find(|(known, _)| **known == name) else {
+            return false;
+        };
+        *place = Some(value);
+        true
     }
 
     /// Whether TLS is wanted by it: a file that is named for TLS is never passed over.
@@ -119,12 +122,12 @@ mod with_tls {
 
     impl TlsOptions {
         fn read(&self) -> io::Result<Certificates> {
-            let own = |own: &ClientCertificate| {
+            let own = |own: &ClientCertificate| -> io::Result<Identity> {
                 Ok(Identity { chain: own.chain.read("tls_certificate")?, key: own.key.read("tls_key")? })
             };
             Ok(Certificates {
                 authorities: self.ca.as_ref().map(|ca| ca.read("tls_ca")).transpose()?,
-                own: self.certificate.as_ref().map(own).transpose::<io::Error>()?,
+                own: self.certificate.as_ref().map(own).transpose()?,
             })
         }
 
@@ -169,7 +172,7 @@ mod with_tls {
             let Self { on, values } = self;
             if on == Some(false) && !is_planted("tls-off-in-spite-of-a-ca") {
                 let named = NAMES.iter().zip(&values).find(|(_, value)| value.is_some());
-                let name = named.map_or("tls", |(name, _)| name);
+                let name = named.map_or("tls", |(name, _)| *name);
                 return Err(format!("`tls` is `false`, and `{name}` is for connections with TLS"));
             }
             let mut tls = before.unwrap_or_default();
