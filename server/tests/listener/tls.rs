@@ -7,7 +7,7 @@ use ottla_wire::messages::{
     ApiVersions, ApiVersionsRequest, Metadata, MetadataRequest, SaslAuthenticate, SaslAuthenticateRequest,
     SaslHandshake, SaslHandshakeRequest, Token,
 };
-use rcgen::{CertificateParams, DnType, KeyPair, PublicKeyData};
+use rcgen::{CertificateParams, DnType, KeyPair};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
