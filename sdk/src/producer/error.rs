@@ -92,7 +92,7 @@ pub enum Error {
     /// No definite answer came within `delivery_timeout`.
     #[error("no acknowledgement from {topic}-{partition} within {after:?} (`delivery_timeout`){}{}",
         if *.in_doubt { "; the record was sent and may have been written" } else { "; the record was not written" },
-        .last.as_ref().map(|last| format!("; the last answer was: {last}")).unwrap_or_default())]
+        .last.as_ref().map(|last| format!("; the last attempt ended with: {last}")).unwrap_or_default())]
     TimedOut {
         /// The topic.
         topic: TopicName,
@@ -102,7 +102,7 @@ pub enum Error {
         after: Duration,
         /// Whether the record was sent and its fate is unknown.
         in_doubt: bool,
-        /// The last thing that a broker said.
+        /// The last thing that a broker said, or what kept it from being reached.
         last: Option<Arc<api::Error>>,
     },
 

@@ -5,7 +5,7 @@ mod topics;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
 
-use ottla_broker_core::api::ProducerIdentity;
+use ottla_broker_core::api::{self, ProducerIdentity};
 use ottla_broker_core::env::{Env, Moment};
 use ottla_broker_core::record::{Builder, HeaderRef};
 use ottla_broker_core::{BrokerId, TopicName, TopicPartition};
@@ -334,11 +334,12 @@ impl State {
     }
 
     /// The broker cannot be reached: its partitions wait, and someone else may lead them.
-    pub(super) fn unreachable(&mut self, broker: BrokerId, parts: &Parts) {
+    pub(super) fn unreachable(&mut self, broker: BrokerId, error: &Arc<api::Error>, parts: &Parts) {
         let now = parts.env.now();
         for index in self.lists.remove(&broker).unwrap_or_default() {
             if let Some(partition) = self.partitions.get_mut(index) {
                 partition.listed = false;
+                partition.told(error);
                 partition.unreachable(now, parts.env.random_u64());
                 self.stale.insert(partition.name.topic.clone());
                 self.news = true;

@@ -140,7 +140,7 @@ impl Shared {
 
     pub(super) fn unreachable(&self, broker: BrokerId, error: &api::Error) {
         tracing::debug!(%broker, %error, "the broker cannot be reached");
-        self.state().unreachable(broker, &self.parts);
+        self.state().unreachable(broker, &Arc::new(error.clone()), &self.parts);
     }
 }
 

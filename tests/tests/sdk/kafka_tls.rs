@@ -125,7 +125,7 @@ async fn records_and_passwords_go_through_tls() {
     tls.certificate = Some(ClientCertificate { chain: Pem::Text(chain.into()), key: Pem::Text(key.into()) });
     let mut options = KafkaOptions::default();
     options.tls = Some(tls);
-    let url = format!("kafka://al%2Cice:won%3Dder@{address}");
+    let url = format!("kafka://al%2Cice:won%3Dder@{address}?sasl=plain");
     let client = Client::builder().url(url).kafka(options).connect().await.unwrap();
     assert_eq!(values(&client, "t", 0, At::Earliest).await, [1, 1]);
     assert_eq!(server.ended_connections().get("tls"), None);
