@@ -376,16 +376,6 @@ impl Partition {
         self.back_off(now, jitter);
     }
 
-    /// What waits can say what kept its leader from being reached, if it waits for too long.
-    pub(super) fn told(&mut self, error: &Arc<api::Error>) {
-        if is_planted("unreachable-not-told") {
-            return;
-        }
-        for batch in self.queue.iter_mut().chain(&mut self.open) {
-            batch.last = Some(Arc::clone(error));
-        }
-    }
-
     /// Gives up what is past its time: answers deliveries that have waited for `delivery_timeout`, and
     /// attempts that nobody answered within `request_timeout`.
     pub(super) fn expire(&mut self, now: Moment, config: &Config, jitter: u64) -> Effects {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use ottla_broker_core::api::{self, ProducerIdentity};
 use ottla_broker_core::env::{Env, Moment};
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::{Builder, HeaderRef};
 use ottla_broker_core::{BrokerId, TopicName, TopicPartition};
 use rustc_hash::FxHashMap;
@@ -339,7 +340,10 @@ impl State {
         for index in self.lists.remove(&broker).unwrap_or_default() {
             if let Some(partition) = self.partitions.get_mut(index) {
                 partition.listed = false;
-                partition.told(error);
+                // What waits can say why, if it waits for too long.
+                for batch in partition.queue.iter_mut().chain(&mut partition.open) {
+                    batch.last = Some(Arc::clone(error)).filter(|_| !is_planted("unreachable-not-told"));
+                }
                 partition.unreachable(now, parts.env.random_u64());
                 self.stale.insert(partition.name.topic.clone());
                 self.news = true;
