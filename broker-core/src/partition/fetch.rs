@@ -35,8 +35,8 @@ pub struct FetchLimits {
     pub first: usize,
 }
 
-/// Reads `wanted`, one answer each, in order; waits until there are `min_bytes`, one has an error, or
-/// `max_wait` has passed. Cancel-safe: it only reads.
+/// Reads `wanted`, one answer each, in order; waits until there are `min_bytes`, one has an error or as much as it
+/// may, or `max_wait` has passed. Cancel-safe: it only reads.
 ///
 /// Waiting costs one timer, whatever the number of partitions; only those that changed are looked at
 /// again, and what was read is not read twice.
@@ -68,7 +68,8 @@ struct Gathering<'a> {
     answers: Vec<Answer>,
     bytes: usize,
     failed: bool,
-    /// A batch was left out for want of room: waiting brings no more.
+    /// There is no room for more, in all or of one partition: waiting brings no more of it. Kafka waits for the rest of
+    /// `min_bytes` in the latter case, and a reader that lags behind in one partition for each of its fetches.
     full: bool,
 }
 
@@ -128,6 +129,8 @@ impl<'a> Gathering<'a> {
                     answer.next.from = batch.next_offset();
                     fetched.batches.push(batch);
                 }
+                let is_full = !fetched.batches.is_empty() && answer.next.max_bytes == 0;
+                self.full |= is_full && !is_planted("poll-waits-at-a-partitions-limit");
             }
             // What was gathered is good; the trouble shows at the next fetch.
             Err(_) if started => self.failed = true,

@@ -111,6 +111,26 @@ async fn one_error_answers_at_once_beside_the_others_records() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_partition_that_gives_as_much_as_it_may_ends_the_wait() {
+    let (world, opened) = partitions(2).await;
+    append(&opened[0].0, 1);
+    let size = plain(1).size_in_bytes();
+    let limits = FetchLimits { min_bytes: 1 << 20, ..LIMITS };
+    // Its limit lies within the batch, at its end, and within the one after it, which comes while it is waited for.
+    for (max_bytes, more) in [(1, false), (size, false), (size * 3 / 2, true)] {
+        let mut wanted = wanted(&opened);
+        wanted[0].read.max_bytes = max_bytes;
+        let mut poll = Box::pin(fetch(&wanted, limits, &world.env));
+        if more {
+            assert!((&mut poll).now_or_never().is_none(), "there is room for more");
+            append(&opened[0].0, 1);
+        }
+        let answers = poll.now_or_never().unwrap();
+        assert_eq!(bases(answers[0].as_ref().unwrap()), [0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn limits_hold_over_all_and_the_turn_moves_on() {
     let (world, opened) = partitions(3).await;
     for (partition, _) in &opened {
