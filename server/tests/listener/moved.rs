@@ -58,7 +58,7 @@ async fn epochs_are_those_in_which_records_were_written_and_never_go_back() {
     let mut client = world.client().await;
     let read = client.fetch(&fetch(0, Duration::ZERO)).await;
     let batches = read.topics[0].partitions[0].records.clone().unwrap().into_batches().unwrap();
-    let epochs: Vec<_> = batches.iter().map(|batch| batch.partition_leader_epoch()).collect();
+    let epochs: Vec<_> = batches.iter().map(|batch| batch.leader_epoch()).collect();
     assert_eq!(epochs, [before, now]);
     for (timestamp, epoch) in [(-2, before), (-1, now), (-3, before), (0, before)] {
         let partitions = vec![ListOffsetsPartition { partition: 0, current_leader_epoch: None, timestamp }];
