@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::ids::{Offset, TopicId, TopicName};
+use crate::planted::is_planted;
 
 /// A topic to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +131,9 @@ impl ConfigOp {
             Self::Set(value) => return Some(value.clone()),
             Self::Delete => return None,
             Self::Append(more) => {
+                if is_planted("append-replaces-a-list") {
+                    list.clear();
+                }
                 for word in more.split(',') {
                     if !list.contains(&word) {
                         list.push(word);
@@ -155,4 +159,21 @@ pub struct AlterConfig {
     pub name: String,
     /// What to do with it.
     pub op: ConfigOp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ConfigOp;
+
+    #[test]
+    fn words_are_added_once_and_taken_out_once() {
+        let append = |words: &str, to| ConfigOp::Append(words.to_owned()).applied_to(to);
+        let subtract = |words: &str, from| ConfigOp::Subtract(words.to_owned()).applied_to(from);
+        assert_eq!(append("b,c", "a,b").as_deref(), Some("a,b,c"));
+        assert_eq!(append("c,c", "a").as_deref(), Some("a,c"));
+        assert_eq!(subtract("a,x", "a,b,a").as_deref(), Some("b,a"));
+        assert_eq!(subtract("a", "a").as_deref(), Some(""));
+        assert_eq!(ConfigOp::Set("x".to_owned()).applied_to("a").as_deref(), Some("x"));
+        assert_eq!(ConfigOp::Delete.applied_to("a"), None);
+    }
 }

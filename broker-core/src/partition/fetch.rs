@@ -7,7 +7,7 @@ use futures::future::{Either, select};
 
 use super::Partition;
 use super::read::Read;
-use crate::api::{Error, FetchResponse, Fetched};
+use crate::api::{Error, FetchResponse, Fetched, IsolationLevel};
 use crate::env::Env;
 use crate::log::{Bounds, Signal};
 use crate::planted::is_planted;
@@ -68,8 +68,8 @@ struct Gathering<'a> {
     answers: Vec<Answer>,
     bytes: usize,
     failed: bool,
-    /// There is no room for more, in all or of one partition: waiting brings no more of it. Kafka waits for the rest of
-    /// `min_bytes` in the latter case, and a reader that lags behind in one partition for each of its fetches.
+    /// More is there than was taken, for want of room in all or of one partition: waiting brings no more of it. Kafka
+    /// waits for the rest of `min_bytes` in the latter case, and a reader that lags behind would, for each fetch.
     full: bool,
 }
 
@@ -129,8 +129,12 @@ impl<'a> Gathering<'a> {
                     answer.next.from = batch.next_offset();
                     fetched.batches.push(batch);
                 }
-                let is_full = !fetched.batches.is_empty() && answer.next.max_bytes == 0;
-                self.full |= is_full && !is_planted("poll-waits-at-a-partitions-limit");
+                let end = match wanted.read.isolation {
+                    IsolationLevel::ReadCommitted => fetched.last_stable_offset,
+                    IsolationLevel::ReadUncommitted => fetched.high_watermark,
+                };
+                let is_left = !fetched.batches.is_empty() && answer.next.from < end;
+                self.full |= is_left && !is_planted("poll-waits-at-a-partitions-limit");
             }
             // What was gathered is good; the trouble shows at the next fetch.
             Err(_) if started => self.failed = true,

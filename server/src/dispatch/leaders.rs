@@ -3,6 +3,9 @@
 //!
 //! Source: `KafkaApis.handleProduceRequest` and `handleFetchRequest`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use ottla_broker_core::api::TopicsWanted;
