@@ -1,7 +1,9 @@
 //! Record batches of every codec, and all that one does with those of strangers.
 
 use bytes::Bytes;
-use ottla_broker_core::record::{Batch, Builder, BuilderOptions, Compression, ControlRecord, Flags, ProducerStamp};
+use ottla_broker_core::record::{
+    Batch, Builder, BuilderOptions, Compression, ControlRecord, Flags, HeaderRef, ProducerStamp,
+};
 use ottla_broker_core::{ProducerEpoch, ProducerId};
 use ottla_wire::Records;
 use ottla_wire::testing::Sampler;
@@ -36,7 +38,7 @@ fn batch(sampler: &mut Sampler) -> Result<Batch, ottla_broker_core::record::Erro
                 .then(|| (0..len).map(|at| if same { at as u8 & 3 } else { sampler.next() as u8 }).collect())
         };
         let (key, value, header) = (bytes(12), bytes(60), bytes(8));
-        let headers: &[(&str, Option<&[u8]>)] = &[("name", header.as_deref()), ("", None)];
+        let headers = [HeaderRef::new("name", header.as_deref()), HeaderRef::new("", None)];
         let count = usize::try_from(sampler.below(3)).unwrap_or(0);
         builder.append(time, key.as_deref(), value.as_deref(), headers.get(..count).unwrap_or_default())?;
         time += i64::try_from(sampler.below(1_000)).unwrap_or(0) - 200;

@@ -30,15 +30,15 @@ const LONGEST: usize = 64 << 10;
 /// Changes `bytes` in one place, behind the first `fixed`.
 pub(super) fn mutate(bytes: &mut Vec<u8>, fixed: usize, sampler: &mut Sampler) {
     let fixed = fixed.min(bytes.len());
-    let at = place(bytes, fixed, sampler);
+    let (len, at) = (bytes.len(), place(bytes, fixed, sampler));
     match sampler.below(10) {
         0 => overwrite(bytes, at, |byte| byte ^ (1 << sampler.below(8))),
         1 => overwrite(bytes, at, |_| byte(sampler.next())),
-        2 => write(bytes, at, &number(bytes.len(), sampler).to_be_bytes()[6..]),
-        3 => write(bytes, at, &number(bytes.len(), sampler).to_be_bytes()[4..]),
-        4 => write(bytes, at, &number(bytes.len(), sampler).to_be_bytes()),
+        2 => write(bytes, at, &number(len, sampler).to_be_bytes()[6..]),
+        3 => write(bytes, at, &number(len, sampler).to_be_bytes()[4..]),
+        4 => write(bytes, at, &number(len, sampler).to_be_bytes()),
         5 => {
-            let varint = varint(number(bytes.len(), sampler));
+            let varint = varint(number(len, sampler));
             write(bytes, at, &varint);
         }
         6 => {
