@@ -4,27 +4,28 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use ottla::{Client, Record};
 use ottla_tests::bench::Samples;
 
+use crate::on_runtime;
 use crate::process::{Other, PING, ping_pong};
 use crate::raw::{Raw, TOPIC, produce_frame};
 
 pub(crate) fn run() {
     let echo = Other::echo();
-    {
-        let server = Other::server("memory");
-        measure("memory", 20_000, &server, &echo, None);
-    }
+    let echo = Arc::new(echo);
+    let server = Other::server("memory");
+    on_runtime(measure("memory", 20_000, server, Arc::clone(&echo), None));
     let place = std::env::var_os("OTTLA_BENCH_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     std::fs::create_dir_all(&place).unwrap();
     let (log, raw) = (tempfile::tempdir_in(&place).unwrap(), tempfile::tempdir_in(&place).unwrap());
     let server = Other::server(log.path().to_str().unwrap());
     let raw = File::create(raw.path().join("raw")).unwrap();
-    measure("fsync", 3_000, &server, &echo, Some(raw));
+    on_runtime(measure("fsync", 3_000, server, echo, Some(raw)));
 }
 
 fn micros(work: impl FnOnce()) -> f64 {
@@ -39,18 +40,14 @@ fn ping(stream: &mut TcpStream) {
     stream.read_exact(&mut message).unwrap();
 }
 
-/// Takes turns: a ping-pong, a synced append if it is a disk, a produce request, and a record by the SDK.
-fn measure(level: &str, turns: usize, server: &Other, echo: &Other, mut file: Option<File>) {
+/// Takes turns, in one task: a ping-pong, a synced append if it is a disk, a produce request, and a record by the SDK.
+async fn measure(level: &'static str, turns: usize, server: Other, echo: Arc<Other>, mut file: Option<File>) {
     let mut frames = Raw::connect(server.address);
     frames.create_topic();
     let request = produce_frame(100);
-    let mut pinged = ping_pong(echo);
-    let url = server.url();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let producer = runtime.block_on(async {
-        let client = Client::connect(url).await.unwrap();
-        client.producer().build().await.unwrap()
-    });
+    let mut pinged = ping_pong(&echo);
+    let client = Client::connect(server.url()).await.unwrap();
+    let producer = client.producer().build().await.unwrap();
     let value = Bytes::from(vec![7_u8; 100]);
     let (mut limit, mut by_frames, mut by_sdk) = (Samples::default(), Samples::default(), Samples::default());
     for turn in 0..turns + turns / 10 {
@@ -62,10 +59,9 @@ fn measure(level: &str, turns: usize, server: &Other, echo: &Other, mut file: Op
             }
         });
         let bare = micros(|| frames.produce(&request));
-        let whole = micros(|| {
-            let sent = producer.send(Record::to(TOPIC).value(value.clone()));
-            runtime.block_on(sent).unwrap();
-        });
+        let start = Instant::now();
+        producer.send(Record::to(TOPIC).value(value.clone())).await.unwrap();
+        let whole = start.elapsed().as_nanos() as f64 / 1e3;
         if turn >= turns / 10 {
             limit.push(floor);
             by_frames.push(bare);
