@@ -17,7 +17,8 @@ mod producers;
 mod scram;
 
 pub use admin::{
-    AlterConfig, ConfigEntry, ConfigOp, ConfigResource, ConfigSource, CreateTopic, CreatedTopic, DeletedRecords,
+    AlterConfig, ConfigEntry, ConfigKind, ConfigOp, ConfigResource, ConfigSource, ConfigSynonym, CreateTopic,
+    CreatedTopic, DeletedRecords,
 };
 pub use elections::Election;
 pub use fetch::{AbortedTransaction, FetchPartition, FetchRequest, FetchResponse, Fetched, IsolationLevel};

@@ -24,6 +24,7 @@
 //! |---|---|
 //! | `tls` | TLS and mutual TLS, by `rustls` |
 //! | `telemetry` | health and Prometheus metrics over HTTP, on a port of their own |
+//! | `testing` | log-ins by any bytes, for fuzzing |
 //! | `planted-bugs` | known bugs on demand, for the tests of the tests |
 //!
 //! # Requests of one connection
@@ -51,6 +52,8 @@ mod sessions;
 mod shared;
 #[cfg(feature = "telemetry")]
 mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -43,6 +43,12 @@ impl Samples {
         (self.quantile(0.0), self.quantile(1.0))
     }
 
+    /// Each figure so many times.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        Self(self.0.iter().map(|figure| figure * factor).collect())
+    }
+
     /// Each figure over the one of the same round in `limit`.
     #[must_use]
     pub fn over(&self, limit: &Self) -> Self {
@@ -107,7 +113,13 @@ impl Watch {
 /// The CPU time of this process so far; zero where `/proc` does not tell.
 #[must_use]
 pub fn cpu_time() -> Duration {
-    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return Duration::ZERO };
+    cpu_time_of(std::process::id())
+}
+
+/// The CPU time of a process so far, to 10 ms; zero where `/proc` does not tell.
+#[must_use]
+pub fn cpu_time_of(process: u32) -> Duration {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return Duration::ZERO };
     // The name in brackets may hold spaces: count fields from behind it. 14 and 15 are user and system ticks of 10 ms.
     let ticks: u64 = stat
         .rsplit(')')
@@ -117,6 +129,26 @@ pub fn cpu_time() -> Duration {
         .filter_map(|field| field.parse::<u64>().ok())
         .sum();
     Duration::from_millis(ticks * 10)
+}
+
+/// Bytes of memory that a process has resident.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resident {
+    /// Now.
+    pub now: usize,
+    /// The most so far.
+    pub peak: usize,
+}
+
+/// What a process has resident; nothing where `/proc` does not tell.
+#[must_use]
+pub fn resident(process: u32) -> Resident {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{process}/status")) else { return Resident::default() };
+    let of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0) << 10
+    };
+    Resident { now: of("VmRSS:"), peak: of("VmHWM:") }
 }
 
 #[cfg(test)]
@@ -132,5 +164,12 @@ mod tests {
         assert_eq!((samples.median(), samples.spread()), (3.0, (1.0, 5.0)));
         assert_eq!(figure(1_234_567.0), "1.23M");
         assert_eq!(samples.to_string(), "3.00 (1.00–5.00)");
+    }
+
+    #[test]
+    fn a_process_has_memory_and_one_that_is_not_there_has_none() {
+        let own = resident(std::process::id());
+        assert!(own.now > 1 << 20 && own.peak >= own.now, "{own:?}");
+        assert_eq!(resident(u32::MAX), Resident::default());
     }
 }

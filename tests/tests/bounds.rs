@@ -14,6 +14,7 @@ use bytes::Bytes;
 use ottla::{At, Client, NewTopic, Record, TopicName};
 use ottla_backends::memory::{Commit, MemoryBackend, MemoryOptions};
 use ottla_tests::counting::{self, Counting};
+use ottla_tests::fuzz;
 use tokio::sync::{Mutex, MutexGuard};
 
 #[global_allocator]
@@ -123,4 +124,26 @@ async fn a_producer_that_outruns_its_storage_stays_within_its_bound() {
     let total: i64 = ends.values().map(|end| end.unwrap().0).sum();
     assert_eq!(total, i64::from(sent));
     client.close(Duration::from_secs(5)).await.unwrap();
+}
+
+/// The short form of the program `fuzz`.
+#[tokio::test]
+async fn decoders_of_what_strangers_send_stay_within_their_bounds() {
+    let _turn = turn().await;
+    let executions = std::env::var("OTTLA_FUZZ_EXECUTIONS").map_or(20_000, |text| text.parse().unwrap());
+    let report = fuzz::run(1, 0, executions).unwrap_or_else(|finding| panic!("{finding}"));
+    println!("{report}");
+    assert_eq!((report.executions(), report.idle()), (executions, Vec::new()));
+}
+
+#[tokio::test]
+async fn what_fuzzing_found_once_stays_mended() {
+    let _turn = turn().await;
+    let mut files = 0;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz")).unwrap() {
+        let path = entry.unwrap().path();
+        fuzz::run_file(&path).unwrap_or_else(|what| panic!("{what}"));
+        files += 1;
+    }
+    assert!(files > 0);
 }

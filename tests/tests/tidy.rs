@@ -81,6 +81,7 @@ fn only_some_rooms_may_name_some_crates() {
                 "sdk/src/connect",
                 "backends/",
                 "server/src/connection/tests",
+                "server/src/dispatch/leaders/tests",
                 "server/tests/",
                 "examples/",
                 "tests/",

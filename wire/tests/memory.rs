@@ -1,58 +1,14 @@
 //! Decoders take a small multiple of what they are given, whatever it claims: every frame is measured.
-#![expect(unsafe_code, reason = "a global allocator is unsafe to implement; this one only counts")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+// One allocator that counts, for the tests of both crates.
+#[path = "../../broker-core/tests/allocations.rs"]
+mod allocations;
 
+use allocations::peak;
 use bytes::Bytes;
 use ottla_wire::testing::{Sampler, exercise, request_frame, response_frame};
 use ottla_wire::{ApiKey, Response, decode_request};
 use proptest::prelude::*;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-struct Counting;
-
-thread_local! {
-    /// Bytes allocated less bytes freed by this thread, and the most that it ever was.
-    static CURRENT: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    // Fails only while the thread ends.
-    let _ = CURRENT.try_with(|current| {
-        current.set(current.get() + bytes);
-        PEAK.try_with(|peak| peak.set(peak.get().max(current.get())))
-    });
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size().cast_signed());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-layout.size().cast_signed());
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        count(new_size.cast_signed() - layout.size().cast_signed());
-        unsafe { System.realloc(pointer, layout, new_size) }
-    }
-}
-
-/// Runs `work`, and gives the most bytes that it held at any one time beyond what there was.
-fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = CURRENT.get();
-    PEAK.set(before);
-    let result = work();
-    (result, (PEAK.get() - before).try_into().unwrap_or(0))
-}
 
 /// What a frame of `len` bytes may take: the documented budget, and something for what is not counted.
 fn allowed(len: usize) -> usize {
@@ -61,12 +17,6 @@ fn allowed(len: usize) -> usize {
 
 fn whole(encoded: &ottla_wire::Encoded) -> Bytes {
     Bytes::copy_from_slice(encoded.to_bytes().get(ottla_wire::LENGTH_PREFIX..).unwrap_or_default())
-}
-
-#[test]
-fn a_large_allocation_is_seen() {
-    let (_, seen) = peak(|| std::hint::black_box(vec![1_u8; 1 << 20]).len());
-    assert!(seen >= 1 << 20, "{seen}");
 }
 
 #[test]

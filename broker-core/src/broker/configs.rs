@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Broker;
 use super::groups::check_not_internal;
 use super::routes::unknown_topic;
-use crate::api::{AlterConfig, ConfigEntry, ConfigOp, ConfigResource, ConfigSource, Error, ErrorCode};
-use crate::config::{self, BrokerConfig, Definition, Scope, TopicConfig, definitions, find};
+use crate::api::{
+    AlterConfig, ConfigEntry, ConfigKind, ConfigOp, ConfigResource, ConfigSource, ConfigSynonym, Error, ErrorCode,
+};
+use crate::config::{self, BrokerConfig, Definition, Kind, Scope, TopicConfig, definitions, find};
 use crate::metadata::{Command, Decision, Image};
 
 impl Broker {
@@ -36,7 +38,8 @@ impl Broker {
     ///
     /// # Errors
     /// What the metadata log failed with. For one resource: `INVALID_CONFIG`,
-    /// `UNKNOWN_TOPIC_OR_PARTITION`, `INVALID_REQUEST` (a resource or a config named twice).
+    /// `UNKNOWN_TOPIC_OR_PARTITION`, `INVALID_REQUEST` (a resource or a config named twice). A part of a list is only
+    /// changed where the config is one (`INVALID_CONFIG`).
     pub async fn alter_configs(
         &self,
         changes: Vec<(ConfigResource, Vec<AlterConfig>)>,
@@ -51,7 +54,7 @@ impl Broker {
                     let message = format!("the request names {resource:?} more than once");
                     return Err(Error::new(ErrorCode::InvalidRequest, message));
                 }
-                let changes = merged(changes)?;
+                check_once(changes)?;
                 if changes.is_empty() {
                     return Ok(());
                 }
@@ -59,14 +62,16 @@ impl Broker {
                     ConfigResource::Topic(name) => {
                         check_not_internal(name, "alter")?;
                         let topic = image.topic(name).ok_or_else(|| unknown_topic(name))?;
+                        let changes = resolved(Scope::Topic, &topic.configs, changes)?;
                         check_names(Scope::Topic, &changes)?;
                         TopicConfig::from_entries(&with(&topic.configs, &changes), &broker)?;
                         Command::AlterTopicConfigs { topic: topic.metadata.id, changes }
                     }
                     ConfigResource::Broker => {
-                        check_names(Scope::Broker, &changes)?;
                         let none = BTreeMap::new();
                         let altered = image.broker_configs(self.id()).unwrap_or(&none);
+                        let changes = resolved(Scope::Broker, altered, changes)?;
+                        check_names(Scope::Broker, &changes)?;
                         self.config.altered_by(&with(altered, &changes))?;
                         Command::AlterBrokerConfigs { broker: self.id(), changes }
                     }
@@ -82,19 +87,37 @@ impl Broker {
 
 type Changes = BTreeMap<String, Option<String>>;
 
-fn merged(changes: &[AlterConfig]) -> Result<Changes, Error> {
-    let mut merged = Changes::new();
-    for change in changes {
-        let value = match &change.op {
-            ConfigOp::Set(value) => Some(value.clone()),
-            ConfigOp::Delete => None,
-        };
-        if merged.insert(change.name.clone(), value).is_some() {
-            let message = format!("the request changes `{}` more than once", change.name);
-            return Err(Error::new(ErrorCode::InvalidRequest, message));
+fn check_once(changes: &[AlterConfig]) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    match changes.iter().find(|change| !seen.insert(&change.name)) {
+        Some(twice) => {
+            let message = format!("the request changes `{}` more than once", twice.name);
+            Err(Error::new(ErrorCode::InvalidRequest, message))
         }
+        None => Ok(()),
     }
-    Ok(merged)
+}
+
+/// What the configs are to be, given what `own` are set.
+fn resolved(scope: Scope, own: &BTreeMap<String, String>, changes: &[AlterConfig]) -> Result<Changes, Error> {
+    let value = |AlterConfig { name, op }: &AlterConfig| {
+        let current = match op {
+            ConfigOp::Set(_) | ConfigOp::Delete => "",
+            ConfigOp::Append(_) | ConfigOp::Subtract(_) => list(scope, own, name)?,
+        };
+        Ok((name.clone(), op.applied_to(current)))
+    };
+    changes.iter().map(value).collect()
+}
+
+/// A list as it is set, or by default: not the broker's, even if that is what is in force (as in Kafka).
+fn list<'a>(scope: Scope, own: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str, Error> {
+    let definition = find(scope, name, "")?;
+    if !matches!(definition.kind, Kind::List { .. }) {
+        let message = format!("`{name}` is no list, of which a part could be changed: set all of it");
+        return Err(Error::new(ErrorCode::InvalidConfig, message));
+    }
+    Ok(own.get(name).map_or(definition.default, String::as_str))
 }
 
 /// Names are checked for deletions too: a misspelt one would do nothing and say nothing.
@@ -120,36 +143,58 @@ fn with(entries: &BTreeMap<String, String>, changes: &Changes) -> BTreeMap<Strin
 }
 
 fn describe_topic(own: &BTreeMap<String, String>, broker: &BrokerConfig) -> Vec<ConfigEntry> {
-    let describe = |definition: &Definition| match own.get(definition.name) {
-        Some(value) => entry(definition, definition.name, value, ConfigSource::Topic),
-        None => inherited(definition, definition.name, broker),
+    let describe = |definition: &Definition| {
+        let own = own.get(definition.name).map(|value| synonym(definition.name, value, ConfigSource::Topic));
+        entry(definition, definition.name, own.into_iter().chain(of_broker(definition, broker)).collect())
     };
     definitions(Scope::Topic).iter().map(describe).collect()
 }
 
 fn describe_broker(broker: &BrokerConfig) -> Vec<ConfigEntry> {
-    let own = definitions(Scope::Broker).iter().map(|definition| inherited(definition, definition.name, broker));
-    let defaults = definitions(Scope::Topic)
-        .iter()
-        .map(|definition| inherited(definition, definition.broker_name.unwrap_or(definition.name), broker));
-    let mut entries: Vec<_> = own.chain(defaults).collect();
+    let all = definitions(Scope::Broker).iter().chain(definitions(Scope::Topic));
+    let describe =
+        |definition: &Definition| entry(definition, broker_name(definition), of_broker(definition, broker).collect());
+    let mut entries: Vec<_> = all.map(describe).collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     entries
 }
 
-fn inherited(definition: &Definition, name: &str, broker: &BrokerConfig) -> ConfigEntry {
-    match broker.entries().get(definition.broker_name.unwrap_or(definition.name)) {
-        Some(value) => entry(definition, name, value, ConfigSource::Broker),
-        None => entry(definition, name, definition.default, ConfigSource::Default),
+/// What the broker calls it.
+fn broker_name(definition: &Definition) -> &'static str {
+    definition.broker_name.unwrap_or(definition.name)
+}
+
+/// What a broker has of it: what was set there, then the default.
+fn of_broker(definition: &Definition, broker: &BrokerConfig) -> impl Iterator<Item = ConfigSynonym> {
+    let name = broker_name(definition);
+    let set = broker.entries().get(name).map(|value| synonym(name, value, ConfigSource::Broker));
+    set.into_iter().chain(std::iter::once(synonym(name, definition.default, ConfigSource::Default)))
+}
+
+fn synonym(name: &str, value: &str, source: ConfigSource) -> ConfigSynonym {
+    ConfigSynonym { name: name.to_owned(), value: value.to_owned(), source }
+}
+
+/// `synonyms` begin with what is in force.
+fn entry(definition: &Definition, name: &str, synonyms: Vec<ConfigSynonym>) -> ConfigEntry {
+    let first = synonyms.first();
+    ConfigEntry {
+        name: name.to_owned(),
+        value: first.map(|one| one.value.clone()).unwrap_or_default(),
+        source: first.map_or(ConfigSource::Default, |one| one.source),
+        read_only: definition.read_only,
+        kind: kind_of(definition.kind),
+        synonyms,
+        documentation: definition.documentation.into(),
     }
 }
 
-fn entry(definition: &Definition, name: &str, value: &str, source: ConfigSource) -> ConfigEntry {
-    ConfigEntry {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        source,
-        read_only: definition.read_only,
-        documentation: definition.documentation.into(),
+const fn kind_of(kind: Kind) -> ConfigKind {
+    match kind {
+        Kind::Number { max, .. } if max <= i32::MAX as i64 => ConfigKind::Int,
+        Kind::Number { .. } => ConfigKind::Long,
+        Kind::Bool => ConfigKind::Boolean,
+        Kind::Choice { .. } | Kind::Text => ConfigKind::Text,
+        Kind::List { .. } => ConfigKind::List,
     }
 }

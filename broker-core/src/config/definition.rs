@@ -41,6 +41,13 @@ pub enum Kind {
         /// Those of Kafka's that are not, each with the reason.
         refused: &'static [(&'static str, &'static str)],
     },
+    /// Some of a few words, with commas between them.
+    List {
+        /// Those that are taken.
+        allowed: &'static [&'static str],
+        /// Those of Kafka's that are not, each with the reason.
+        refused: &'static [(&'static str, &'static str)],
+    },
     /// Any text that is not empty.
     Text,
 }
@@ -73,19 +80,29 @@ impl Definition {
         match self.kind {
             Kind::Number { .. } => self.number(value).map(drop),
             Kind::Bool => self.boolean(value).map(drop),
-            Kind::Choice { allowed, refused } => {
-                if allowed.contains(&value) {
-                    return Ok(());
-                }
-                match refused.iter().find(|(word, _)| *word == value) {
-                    Some((_, reason)) => {
-                        Err(Error::Unsupported { name: self.name.to_owned(), value: cut(value), reason })
-                    }
-                    None => Err(self.invalid(value)),
-                }
+            Kind::Choice { allowed, refused } => self.check_word(value, value, allowed, refused),
+            Kind::List { allowed, refused } => {
+                value.split(',').try_for_each(|word| self.check_word(value, word.trim(), allowed, refused))
             }
             Kind::Text if value.trim().is_empty() => Err(self.invalid(value)),
             Kind::Text => Ok(()),
+        }
+    }
+
+    /// One word of `value`.
+    fn check_word(
+        &self,
+        value: &str,
+        word: &str,
+        allowed: &[&str],
+        refused: &[(&str, &'static str)],
+    ) -> Result<(), Error> {
+        if allowed.contains(&word) {
+            return Ok(());
+        }
+        match refused.iter().find(|(known, _)| *known == word) {
+            Some((_, reason)) => Err(Error::Unsupported { name: self.name.to_owned(), value: cut(value), reason }),
+            None => Err(self.invalid(value)),
         }
     }
 
@@ -121,8 +138,13 @@ impl Definition {
             Kind::Number { min, max: i64::MAX } => format!("it is a whole number of at least {min}"),
             Kind::Number { min, max } => format!("it is a whole number from {min} to {max}"),
             Kind::Bool => "it is `true` or `false`".to_owned(),
-            Kind::Choice { allowed: [only], .. } => format!("the only one is `{only}`"),
+            Kind::Choice { allowed: [only], .. } | Kind::List { allowed: [only], .. } => {
+                format!("the only one is `{only}`")
+            }
             Kind::Choice { allowed, .. } => format!("it is one of `{}`", allowed.join("`, `")),
+            Kind::List { allowed, .. } => {
+                format!("it is some of `{}`, with commas between them", allowed.join("`, `"))
+            }
             Kind::Text => "it is a text that is not empty".to_owned(),
         };
         Error::Invalid { name: self.name, value: cut(value), allowed }

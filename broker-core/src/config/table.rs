@@ -39,14 +39,7 @@ const TOPIC: &[Definition] = &[
     topic(
         "cleanup.policy",
         "log.cleanup.policy",
-        Kind::Choice {
-            allowed: &["delete"],
-            refused: &[
-                ("compact", "compaction is not built yet; use `delete`"),
-                ("compact,delete", "compaction is not built yet; use `delete`"),
-                ("delete,compact", "compaction is not built yet; use `delete`"),
-            ],
-        },
+        Kind::List { allowed: &["delete"], refused: &[("compact", "compaction is not built yet; use `delete`")] },
         "delete",
         "What happens to old records: `delete` removes them by `retention.ms` and `retention.bytes`.",
     ),

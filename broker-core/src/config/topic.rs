@@ -75,7 +75,7 @@ impl TopicConfig {
             "min.insync.replicas" => {
                 self.min_insync_replicas = usize::try_from(definition.number(value)?).unwrap_or(usize::MAX);
             }
-            // `cleanup.policy` and `compression.type` have one value each, which the check has seen.
+            // `cleanup.policy` and `compression.type` have one word each, which the check has seen.
             _ => {}
         }
         Ok(())

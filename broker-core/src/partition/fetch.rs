@@ -7,7 +7,7 @@ use futures::future::{Either, select};
 
 use super::Partition;
 use super::read::Read;
-use crate::api::{Error, FetchResponse, Fetched};
+use crate::api::{Error, FetchResponse, Fetched, IsolationLevel};
 use crate::env::Env;
 use crate::log::{Bounds, Signal};
 use crate::planted::is_planted;
@@ -35,8 +35,8 @@ pub struct FetchLimits {
     pub first: usize,
 }
 
-/// Reads `wanted`, one answer each, in order; waits until there are `min_bytes`, one has an error, or
-/// `max_wait` has passed. Cancel-safe: it only reads.
+/// Reads `wanted`, one answer each, in order; waits until there are `min_bytes`, one has an error or as much as it
+/// may, or `max_wait` has passed. Cancel-safe: it only reads.
 ///
 /// Waiting costs one timer, whatever the number of partitions; only those that changed are looked at
 /// again, and what was read is not read twice.
@@ -68,7 +68,8 @@ struct Gathering<'a> {
     answers: Vec<Answer>,
     bytes: usize,
     failed: bool,
-    /// A batch was left out for want of room: waiting brings no more.
+    /// More is there than was taken, for want of room in all or of one partition: waiting brings no more of it. Kafka
+    /// waits for the rest of `min_bytes` in the latter case, and a reader that lags behind would, for each fetch.
     full: bool,
 }
 
@@ -128,6 +129,12 @@ impl<'a> Gathering<'a> {
                     answer.next.from = batch.next_offset();
                     fetched.batches.push(batch);
                 }
+                let end = match wanted.read.isolation {
+                    IsolationLevel::ReadCommitted => fetched.last_stable_offset,
+                    IsolationLevel::ReadUncommitted => fetched.high_watermark,
+                };
+                let is_left = !fetched.batches.is_empty() && answer.next.from < end;
+                self.full |= is_left && !is_planted("poll-waits-at-a-partitions-limit");
             }
             // What was gathered is good; the trouble shows at the next fetch.
             Err(_) if started => self.failed = true,

@@ -26,3 +26,16 @@ pub(super) fn of_nobody(mechanism: ScramMechanism, secret: &[u8], user: &str) ->
     let stored_key = super::hash::hmac(mechanism, secret, &salt);
     ScramKeys { iterations: 4_096, salt, server_key: stored_key.clone(), stored_key }
 }
+
+/// `user`, whose password is `password`, hashed once.
+#[cfg(feature = "testing")]
+#[derive(Debug)]
+pub(super) struct OneUser;
+
+#[cfg(feature = "testing")]
+impl Credentials for OneUser {
+    fn keys(&self, user: &str, mechanism: ScramMechanism) -> Option<ScramKeys> {
+        let salted = super::hash::salted(mechanism, b"password", b"salt", 1);
+        (user == "user").then(|| super::hash::keys(mechanism, &salted, b"salt", 1))
+    }
+}

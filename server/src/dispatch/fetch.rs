@@ -11,6 +11,7 @@ use ottla_wire::messages::{FetchPartition, FetchRequest, FetchResponse, FetchedP
 
 use super::Asked;
 use super::interleave::Interleaved;
+use super::leaders;
 use crate::authorizer::Operation;
 use crate::sessions::Begun;
 use crate::shared::Shared;
@@ -38,7 +39,9 @@ pub(super) async fn answer(shared: &Shared, asked: &Asked, request: FetchRequest
         .zip(wanted.iter())
         .map(|(result, (topic, part))| (topic.clone(), FetchedPartition::from_api(part.partition, isolation, result)));
     let answers = answers.collect();
-    Ok(conclude(shared, begun, answers))
+    let mut response = conclude(shared, begun, answers);
+    leaders::tell_consumer(shared, asked.version, &mut response).await;
+    Ok(response)
 }
 
 fn conclude(shared: &Shared, begun: Begun, answers: Vec<(TopicRef, FetchedPartition)>) -> FetchResponse {

@@ -8,6 +8,7 @@ mod fetch;
 mod groups;
 mod inspect;
 mod interleave;
+mod leaders;
 mod metadata;
 mod offsets;
 mod produce;

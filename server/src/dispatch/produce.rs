@@ -11,6 +11,7 @@ use ottla_broker_core::planted::is_planted;
 use ottla_wire::messages::{ProduceRequest, ProduceResponse};
 
 use super::interleave::Interleaved;
+use super::leaders;
 use super::{Asked, Outcome};
 use crate::authorizer::Operation;
 use crate::connection::Ended;
@@ -28,6 +29,7 @@ pub(super) fn begin(shared: &Arc<Shared>, asked: &Asked, mut request: ProduceReq
     let (partitions, refused) = Interleaved::split(request.partitions().zip(batches).map(part));
     let acks = acks.unwrap_or_default();
     let origin = Origin::Untrusted { max_decompressed_bytes: shared.limits.decompressed_bytes };
+    let (shared, version) = (Arc::clone(shared), asked.version);
     let produced =
         shared.broker.produce_from(api::ProduceRequest { acks, timeout: request.timeout, partitions }, origin);
     Box::pin(async move {
@@ -36,7 +38,9 @@ pub(super) fn begin(shared: &Arc<Shared>, asked: &Asked, mut request: ProduceReq
             Err(error) => return Outcome::Close(Ended::Unanswerable(error)),
         };
         if acks != Acks::None || is_planted("answer-without-acks") {
-            return Outcome::Answer(ProduceResponse::from_api(&request, results).into());
+            let mut response = ProduceResponse::from_api(&request, results);
+            leaders::tell_producer(&shared, version, &mut response).await;
+            return Outcome::Answer(response.into());
         }
         // Nobody waits for an answer: closing is how the client learns that its metadata are wrong (as in Kafka).
         match results.collect::<Result<Vec<_>, _>>() {

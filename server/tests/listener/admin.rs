@@ -5,12 +5,14 @@ use std::time::Duration;
 use ottla_broker_core::Offset;
 use ottla_broker_core::ProducerId;
 use ottla_broker_core::error::ErrorCode;
+use ottla_wire::Api;
 use ottla_wire::messages::{
-    ConfigToAlter, CreatableTopic, CreatePartitions, CreatePartitionsRequest, CreatePartitionsTopic, CreateTopics,
-    CreateTopicsRequest, DeleteRecords, DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic, DeleteTopics,
-    DeleteTopicsRequest, DescribeCluster, DescribeClusterRequest, DescribeConfigs, DescribeConfigsRequest,
-    DescribeConfigsResource, DescribeLogDirs, DescribeLogDirsRequest, DescribeProducers, DescribeProducersRequest,
-    DescribeProducersTopic, DescribeTopicPartitions, DescribeTopicPartitionsRequest, ElectLeaders, ElectLeadersRequest,
+    AlterConfigs, AlterConfigsRequest, AlterConfigsResource, ConfigToAlter, ConfigToSet, CreatableTopic,
+    CreatePartitions, CreatePartitionsRequest, CreatePartitionsTopic, CreateTopics, CreateTopicsRequest, DeleteRecords,
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic, DeleteTopics, DeleteTopicsRequest,
+    DescribeCluster, DescribeClusterRequest, DescribeConfigs, DescribeConfigsRequest, DescribeConfigsResource,
+    DescribeLogDirs, DescribeLogDirsRequest, DescribeProducers, DescribeProducersRequest, DescribeProducersTopic,
+    DescribeTopicPartitions, DescribeTopicPartitionsRequest, DescribedConfig, ElectLeaders, ElectLeadersRequest,
     ElectLeadersTopic, IncrementalAlterConfigs, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResource,
     InitProducerId, InitProducerIdRequest,
 };
@@ -121,5 +123,60 @@ async fn brokers_logs_producers_and_leaders_are_told() {
     assert_eq!(elected.topics[0].partitions[0].error, Some(ErrorCode::ElectionNotNeeded));
     let all = client.ask::<ElectLeaders>(2, &ElectLeadersRequest::default()).await;
     assert_eq!((all.error, all.topics.len()), (None, 0));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn configs_are_replaced_and_lists_changed_in_part() {
+    let world = world().await;
+    let mut client = world.client().await;
+    let described = async |client: &mut crate::support::Client, version| {
+        let resources = vec![DescribeConfigsResource { kind: TOPIC_KIND, name: TOPIC.into(), keys: None }];
+        let request = DescribeConfigsRequest { resources, include_synonyms: true, include_documentation: version >= 3 };
+        let told = client.ask::<DescribeConfigs>(version, &request).await.results.remove(0);
+        assert_eq!(told.error, None);
+        told.configs
+    };
+    let change = async |client: &mut crate::support::Client, name: &str, operation, value: Option<&str>| {
+        let configs = vec![ConfigToAlter { name: name.into(), operation, value: value.map(Into::into) }];
+        let resources = vec![IncrementalAlterConfigsResource { kind: TOPIC_KIND, name: TOPIC.into(), configs }];
+        let request = IncrementalAlterConfigsRequest { resources, validate_only: false };
+        client.ask::<IncrementalAlterConfigs>(1, &request).await.results[0].error
+    };
+    assert_eq!(change(&mut client, "cleanup.policy", 2, Some("delete")).await, None);
+    assert_eq!(change(&mut client, "cleanup.policy", 3, Some("compact")).await, None);
+    assert_eq!(change(&mut client, "cleanup.policy", 2, Some("compact")).await, Some(ErrorCode::InvalidConfig));
+    assert_eq!(change(&mut client, "retention.ms", 2, Some("1")).await, Some(ErrorCode::InvalidConfig));
+    assert_eq!(change(&mut client, "retention.ms", 0, None).await, Some(ErrorCode::InvalidRequest));
+    assert_eq!(change(&mut client, "retention.ms", 7, Some("1")).await, Some(ErrorCode::InvalidRequest));
+    assert_eq!(change(&mut client, "retention.ms", 0, Some("1000")).await, None);
+
+    let own = |configs: &[DescribedConfig]| -> Vec<(String, Option<String>)> {
+        let own = configs.iter().filter(|config| config.source == 1);
+        own.map(|config| (config.name.to_string(), config.value.as_deref().map(ToOwned::to_owned))).collect()
+    };
+    for version in DescribeConfigs::SPEC.versions.iter() {
+        let told = described(&mut client, version).await;
+        let set = [("cleanup.policy", "delete"), ("retention.ms", "1000")];
+        assert_eq!(own(&told), set.map(|(name, value)| (name.to_owned(), Some(value.to_owned()))));
+        let retention = told.iter().find(|config| &*config.name == "retention.ms").unwrap();
+        let synonyms: Vec<_> = retention.synonyms.iter().map(|one| (&*one.name, one.source)).collect();
+        assert_eq!(synonyms, [("retention.ms", 1), ("log.retention.ms", 5)]);
+        // Kafka's numbers of a LONG and a LIST; before version 3 neither types nor words.
+        let kinds = told.iter().filter(|config| matches!(&*config.name, "retention.ms" | "cleanup.policy"));
+        assert_eq!(kinds.map(|one| one.config_type).collect::<Vec<_>>(), if version >= 3 { [7, 5] } else { [0, 0] });
+        assert_eq!(told.iter().all(|config| config.documentation.is_some()), version >= 3);
+    }
+
+    // What is not named goes back to the default.
+    for version in AlterConfigs::SPEC.versions.iter() {
+        let configs = vec![ConfigToSet { name: "max.message.bytes".into(), value: Some("5000".into()) }];
+        let resources = vec![AlterConfigsResource { kind: TOPIC_KIND, name: TOPIC.into(), configs }];
+        let request = AlterConfigsRequest { resources, validate_only: false };
+        assert_eq!(client.ask::<AlterConfigs>(version, &request).await.results[0].error, None);
+        let told = described(&mut client, 4).await;
+        assert_eq!(own(&told), [("max.message.bytes".to_owned(), Some("5000".to_owned()))]);
+        assert_eq!(change(&mut client, "retention.ms", 0, Some("1000")).await, None);
+    }
     world.close().await;
 }

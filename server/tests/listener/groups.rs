@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_broker_core::Offset;
 use ottla_broker_core::error::ErrorCode;
-use ottla_wire::TopicRef;
+use ottla_broker_core::{LeaderEpoch, Offset, TopicId};
 use ottla_wire::messages::{
     DeleteGroups, DeleteGroupsRequest, DescribeGroups, DescribeGroupsRequest, FindCoordinator, FindCoordinatorRequest,
     Heartbeat, HeartbeatRequest, JoinGroup, JoinGroupProtocol, JoinGroupRequest, LeaveGroup, LeaveGroupMember,
-    LeaveGroupRequest, ListGroups, ListGroupsRequest, OffsetCommit, OffsetCommitPartition, OffsetCommitRequest,
-    OffsetCommitTopic, OffsetFetch, OffsetFetchGroup, OffsetFetchRequest, OffsetFetchTopic, SyncGroup,
-    SyncGroupAssignment, SyncGroupRequest,
+    LeaveGroupRequest, ListGroups, ListGroupsRequest, Metadata, MetadataRequest, OffsetCommit, OffsetCommitPartition,
+    OffsetCommitRequest, OffsetCommitTopic, OffsetFetch, OffsetFetchGroup, OffsetFetchRequest, OffsetFetchTopic,
+    SyncGroup, SyncGroupAssignment, SyncGroupRequest,
 };
+use ottla_wire::{Api, TopicRef};
 
 use crate::support::{Client, TOPIC, World, world};
 
@@ -128,4 +128,87 @@ async fn who_waits_for_the_others_of_a_group_delays_nobody_and_is_told_of_a_shut
     assert_eq!(two.receive::<JoinGroup>(3).await.1.error, Some(ErrorCode::NotCoordinator));
     assert_eq!(two.frame().await, None);
     world.broker.close(Duration::from_secs(10)).await.unwrap();
+}
+
+#[tokio::test]
+async fn offsets_are_committed_and_fetched_in_every_version_with_their_epochs() {
+    let world = world().await;
+    let mut client = world.client().await;
+    joined(&world, &mut client).await;
+    let topics = client.ask::<Metadata>(12, &MetadataRequest::default()).await.topics;
+    let id = topics.iter().find(|topic| topic.name.as_deref() == Some(TOPIC)).unwrap().id;
+    let topic = |by_id| if by_id { TopicRef::Id(TopicId(id)) } else { TopicRef::Name(TOPIC.into()) };
+    for version in OffsetCommit::SPEC.versions.iter() {
+        // A group without members: who commits needs not be one.
+        let commit = |offset| OffsetCommitRequest {
+            group: "without members".into(),
+            topics: vec![OffsetCommitTopic {
+                topic: topic(version >= 10),
+                partitions: vec![OffsetCommitPartition {
+                    partition: 1,
+                    offset: Offset(offset),
+                    leader_epoch: (version >= 6).then_some(LeaderEpoch(0)),
+                    metadata: Some("note".into()),
+                }],
+            }],
+            ..OffsetCommitRequest::default()
+        };
+        let offset = i64::from(version);
+        let answer = client.ask::<OffsetCommit>(version, &commit(offset)).await;
+        assert_eq!(answer.topics[0].topic, topic(version >= 10));
+        assert_eq!(answer.topics[0].partitions[0].error, None, "version {version}");
+        for fetched in OffsetFetch::SPEC.versions.iter() {
+            let topics = vec![OffsetFetchTopic { topic: topic(fetched >= 10), partitions: vec![1] }];
+            let group = OffsetFetchGroup {
+                group: "without members".into(),
+                topics: Some(topics.clone()),
+                ..OffsetFetchGroup::default()
+            };
+            let request = if fetched >= 8 {
+                OffsetFetchRequest { groups: vec![group], ..OffsetFetchRequest::default() }
+            } else {
+                OffsetFetchRequest {
+                    group: "without members".into(),
+                    topics: Some(topics),
+                    ..OffsetFetchRequest::default()
+                }
+            };
+            let answer = client.ask::<OffsetFetch>(fetched, &request).await;
+            let told = if fetched >= 8 { &answer.groups[0].topics } else { &answer.topics };
+            assert_eq!(told[0].topic, topic(fetched >= 10));
+            let told = &told[0].partitions[0];
+            assert_eq!(
+                (told.error, told.offset, told.metadata.as_deref()),
+                (None, Some(Offset(offset)), Some("note")),
+                "version {fetched} of {version}"
+            );
+            let epoch = (version >= 6 && fetched >= 5).then_some(LeaderEpoch(0));
+            assert_eq!(told.leader_epoch, epoch, "committed by version {version} and fetched by {fetched}");
+        }
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn who_joins_first_is_sent_back_for_a_name_from_version_4_on_unless_it_has_one() {
+    let world = world().await;
+    let mut client = world.client().await;
+    let of = |group: String| JoinGroupRequest { group: group.as_str().into(), ..join() };
+    joined(&world, &mut client).await;
+    for version in JoinGroup::SPEC.versions.iter() {
+        let first = client.ask::<JoinGroup>(version, &of(format!("g{version}"))).await;
+        if version < 4 {
+            assert_eq!(first.error, None, "version {version}");
+            continue;
+        }
+        assert_eq!(first.error, Some(ErrorCode::MemberIdRequired), "version {version}");
+        let named = JoinGroupRequest { member: first.member.clone(), ..of(format!("g{version}")) };
+        let second = client.ask::<JoinGroup>(version, &named).await;
+        assert_eq!((second.error, &second.member), (None, &first.member));
+        if version >= 5 {
+            let stays = JoinGroupRequest { instance: Some("one".into()), ..of(format!("s{version}")) };
+            assert_eq!(client.ask::<JoinGroup>(version, &stays).await.error, None, "version {version}");
+        }
+    }
+    world.close().await;
 }

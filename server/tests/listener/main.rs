@@ -10,9 +10,12 @@
 
 mod admin;
 mod data;
+mod fetching;
 mod frames;
 mod groups;
+mod identities;
 mod login;
+mod moved;
 mod sessions;
 mod shutdown;
 mod support;

@@ -21,6 +21,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pub(crate) const TOPIC: &str = "events";
+/// The time of the records that tests write.
+pub(crate) const WRITTEN_MS: i64 = 1_767_225_600_000;
 
 pub(crate) struct World {
     pub(crate) broker: Arc<Broker>,
@@ -155,7 +157,7 @@ impl Client {
 
 pub(crate) fn batch(text: &str) -> Batch {
     let mut builder = BatchBuilder::new(BuilderOptions::default());
-    builder.append(1_767_225_600_000, None, Some(text.as_bytes()), &[]).unwrap();
+    builder.append(WRITTEN_MS, None, Some(text.as_bytes()), &[]).unwrap();
     builder.finish(None, Flags::default()).unwrap()
 }
 

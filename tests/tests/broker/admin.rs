@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ottla_broker_core::api::{
-    AlterConfig, ConfigEntry, ConfigOp, ConfigResource, ConfigSource, Error, ErrorCode, IsolationLevel,
+    AlterConfig, ConfigEntry, ConfigKind, ConfigOp, ConfigResource, ConfigSource, Error, ErrorCode, IsolationLevel,
     MetadataRequest, OffsetSpec, TopicsWanted,
 };
 use ottla_broker_core::broker::Broker;
@@ -149,6 +149,63 @@ async fn altered_configs_are_in_force_and_outlive_a_restart() {
     );
     let entry = config(&broker, ConfigResource::Broker, "num.partitions").await;
     assert_eq!((entry.value.as_str(), entry.source, entry.read_only), ("1", ConfigSource::Default, true));
+}
+
+#[tokio::test]
+async fn all_values_of_a_config_are_told_the_one_in_force_first() {
+    let broker = start(&memory()).await;
+    create(&broker, "events", 1).await;
+    let topic = || ConfigResource::Topic(name("events"));
+    let set = |value: &str| ConfigOp::Set(value.to_owned());
+    alter(&broker, topic(), "retention.ms", set("1000")).await.unwrap();
+    alter(&broker, ConfigResource::Broker, "log.retention.ms", set("2000")).await.unwrap();
+    let told = |entry: ConfigEntry| -> Vec<_> {
+        assert_eq!(entry.synonyms.first().map(|one| (&one.value, one.source)), Some((&entry.value, entry.source)));
+        entry.synonyms.into_iter().map(|one| (one.name, one.value, one.source)).collect()
+    };
+    let value = |name: &str, value: &str, source| (name.to_owned(), value.to_owned(), source);
+    let of_broker = [
+        value("log.retention.ms", "2000", ConfigSource::Broker),
+        value("log.retention.ms", "604800000", ConfigSource::Default),
+    ];
+    let all = told(config(&broker, topic(), "retention.ms").await);
+    assert_eq!(all[0], value("retention.ms", "1000", ConfigSource::Topic));
+    assert_eq!(all[1..], of_broker);
+    assert_eq!(told(config(&broker, ConfigResource::Broker, "log.retention.ms").await), of_broker);
+    for (name, kind) in [
+        ("retention.ms", ConfigKind::Long),
+        ("cleanup.policy", ConfigKind::List),
+        ("max.message.bytes", ConfigKind::Int),
+        ("compression.type", ConfigKind::Text),
+    ] {
+        assert_eq!(config(&broker, topic(), name).await.kind, kind, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn words_are_added_to_lists_and_taken_out() {
+    let broker = start(&memory()).await;
+    create(&broker, "events", 1).await;
+    let topic = || ConfigResource::Topic(name("events"));
+    let append = |words: &str| ConfigOp::Append(words.to_owned());
+    let subtract = |words: &str| ConfigOp::Subtract(words.to_owned());
+    // What a list has by default it has already.
+    alter(&broker, topic(), "cleanup.policy", append("delete")).await.unwrap();
+    let entry = config(&broker, topic(), "cleanup.policy").await;
+    assert_eq!((entry.value.as_str(), entry.source), ("delete", ConfigSource::Topic));
+    alter(&broker, topic(), "cleanup.policy", subtract("compact")).await.unwrap();
+    assert_eq!(config(&broker, topic(), "cleanup.policy").await.value, "delete");
+    // What comes out is checked as if it had been set.
+    let refused = alter(&broker, topic(), "cleanup.policy", append("delete,compact")).await.unwrap_err();
+    assert_eq!(
+        refused.message,
+        "`cleanup.policy=delete,compact` is not supported: compaction is not built yet; use `delete`"
+    );
+    assert_eq!(code(alter(&broker, topic(), "cleanup.policy", subtract("delete")).await), ErrorCode::InvalidConfig);
+    assert_eq!(config(&broker, topic(), "cleanup.policy").await.value, "delete");
+    for op in [append("1"), subtract("1")] {
+        assert_eq!(code(alter(&broker, topic(), "retention.ms", op).await), ErrorCode::InvalidConfig);
+    }
 }
 
 #[tokio::test]

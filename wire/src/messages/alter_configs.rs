@@ -105,11 +105,11 @@ impl AlterConfigsResource {
     /// `in_force` are the resource's configs.
     ///
     /// # Errors
-    /// `INVALID_CONFIG` for a config without a value.
+    /// `INVALID_REQUEST` for a config without a value, as Kafka.
     pub fn changes(&self, resource: &ConfigResource, in_force: &[ConfigEntry]) -> Result<Vec<AlterConfig>, Error> {
         let set = self.configs.iter().map(|config| {
             let value = config.value.as_deref().ok_or_else(|| {
-                Error::new(ErrorCode::InvalidConfig, format!("`{}` of `{}` has no value", config.name, self.name))
+                Error::new(ErrorCode::InvalidRequest, format!("`{}` of `{}` has no value", config.name, self.name))
             })?;
             Ok(AlterConfig { name: config.name.as_ref().to_owned(), op: ConfigOp::Set(value.to_owned()) })
         });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ottla_broker_core::api::{ConfigEntry, ConfigResource, ConfigSource};
+use ottla_broker_core::api::{ConfigKind, ConfigResource, ConfigSource};
 use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_broker_core::{BrokerId, TopicName};
 
@@ -16,6 +16,13 @@ const DYNAMIC_BROKER_CONFIG: i8 = 2;
 const DYNAMIC_DEFAULT_BROKER_CONFIG: i8 = 3;
 const STATIC_BROKER_CONFIG: i8 = 4;
 const DEFAULT_CONFIG: i8 = 5;
+
+/// Kafka's `DescribeConfigsResponse.ConfigType`.
+const BOOLEAN: i8 = 1;
+const STRING: i8 = 2;
+const INT: i8 = 3;
+const LONG: i8 = 5;
+const LIST: i8 = 7;
 
 /// What a config belongs to, as messages say it: what kind of thing, and its name.
 pub(super) fn resource_ref(resource: &ConfigResource, broker: BrokerId) -> (i8, Arc<str>) {
@@ -45,10 +52,10 @@ pub(super) fn resource(kind: i8, name: &str, me: BrokerId) -> Result<ConfigResou
 }
 
 /// Where a value comes from, by Kafka's numbers. What can be changed while the broker runs is dynamic.
-pub(super) fn source_code(entry: &ConfigEntry) -> i8 {
-    match entry.source {
+pub(super) const fn source_code(source: ConfigSource, read_only: bool) -> i8 {
+    match source {
         ConfigSource::Topic => TOPIC_CONFIG,
-        ConfigSource::Broker if entry.read_only => STATIC_BROKER_CONFIG,
+        ConfigSource::Broker if read_only => STATIC_BROKER_CONFIG,
         ConfigSource::Broker => DYNAMIC_BROKER_CONFIG,
         ConfigSource::Default => DEFAULT_CONFIG,
     }
@@ -60,5 +67,29 @@ pub(super) const fn source(code: i8) -> ConfigSource {
         TOPIC_CONFIG => ConfigSource::Topic,
         DYNAMIC_BROKER_CONFIG | DYNAMIC_DEFAULT_BROKER_CONFIG | STATIC_BROKER_CONFIG => ConfigSource::Broker,
         _ => ConfigSource::Default,
+    }
+}
+
+/// What kind of value a config has, by Kafka's numbers.
+pub(super) const fn kind_code(kind: ConfigKind) -> i8 {
+    match kind {
+        ConfigKind::Unknown => 0,
+        ConfigKind::Boolean => BOOLEAN,
+        ConfigKind::Text => STRING,
+        ConfigKind::Int => INT,
+        ConfigKind::Long => LONG,
+        ConfigKind::List => LIST,
+    }
+}
+
+/// What kind of value a config has. Of Kafka's kinds some are none of ours.
+pub(super) const fn kind(code: i8) -> ConfigKind {
+    match code {
+        BOOLEAN => ConfigKind::Boolean,
+        STRING => ConfigKind::Text,
+        INT => ConfigKind::Int,
+        LONG => ConfigKind::Long,
+        LIST => ConfigKind::List,
+        _ => ConfigKind::Unknown,
     }
 }

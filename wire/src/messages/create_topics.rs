@@ -241,7 +241,7 @@ impl CreatedTopicConfig {
             name: Arc::from(entry.name.as_str()),
             value: Some(Arc::from(entry.value.as_str())),
             read_only: entry.read_only,
-            source: source_code(entry),
+            source: source_code(entry.source, entry.read_only),
             sensitive: false,
         }
     }

@@ -3,16 +3,15 @@
 //! Source: `DescribeConfigsRequest.json`, `DescribeConfigsResponse.json`; KIP-226 (sources and synonyms, v1),
 //! KIP-569 (types and documentation, v3).
 //!
-//! Deviations: of the synonyms only the value in force is told; no config's type is told (0, "unknown"), and none is
-//! a secret. A broker without a name is the one that answers.
+//! Deviations: none is a secret. A broker without a name is the one that answers.
 
 use std::sync::Arc;
 
 use ottla_broker_core::BrokerId;
-use ottla_broker_core::api::{ConfigEntry, ConfigResource};
+use ottla_broker_core::api::{self, ConfigEntry, ConfigResource};
 use ottla_broker_core::error::{Error, ErrorCode};
 
-use super::configs::{resource, resource_ref, source, source_code};
+use super::configs::{kind, kind_code, resource, resource_ref, source, source_code};
 use crate::answers::{InOrder, Keyed, outcome, words};
 use crate::api::{Api, ApiKey, Spec};
 use crate::codec::message;
@@ -169,18 +168,20 @@ impl DescribeConfigsResponse {
 impl DescribedConfig {
     fn from_api(entry: &ConfigEntry, request: &DescribeConfigsRequest) -> Self {
         let name: Arc<str> = Arc::from(entry.name.as_str());
-        let value: Option<Arc<str>> = Some(Arc::from(entry.value.as_str()));
-        let source = source_code(entry);
-        let in_force = || ConfigSynonym { name: Arc::clone(&name), value: value.clone(), source };
-        let synonyms = if request.include_synonyms { vec![in_force()] } else { Vec::new() };
+        let synonym = |one: &api::ConfigSynonym| ConfigSynonym {
+            name: Arc::from(one.name.as_str()),
+            value: Some(Arc::from(one.value.as_str())),
+            source: source_code(one.source, entry.read_only),
+        };
+        let synonyms = entry.synonyms.iter().filter(|_| request.include_synonyms).map(synonym);
         Self {
-            synonyms,
+            synonyms: synonyms.collect(),
             name,
-            value,
+            value: Some(Arc::from(entry.value.as_str())),
             read_only: entry.read_only,
-            source,
+            source: source_code(entry.source, entry.read_only),
             sensitive: false,
-            config_type: 0,
+            config_type: kind_code(entry.kind),
             documentation: request.include_documentation.then(|| Arc::from(&*entry.documentation)),
         }
     }
@@ -192,7 +193,19 @@ impl DescribedConfig {
             value: self.value.unwrap_or_default().as_ref().to_owned(),
             source: source(self.source),
             read_only: self.read_only,
+            kind: kind(self.config_type),
+            synonyms: self.synonyms.into_iter().map(ConfigSynonym::into_api).collect(),
             documentation: self.documentation.unwrap_or_default().as_ref().to_owned().into(),
+        }
+    }
+}
+
+impl ConfigSynonym {
+    fn into_api(self) -> api::ConfigSynonym {
+        api::ConfigSynonym {
+            name: self.name.as_ref().to_owned(),
+            value: self.value.unwrap_or_default().as_ref().to_owned(),
+            source: source(self.source),
         }
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! Source: `IncrementalAlterConfigsRequest.json`, `IncrementalAlterConfigsResponse.json`; KIP-339.
 //!
-//! Deviations: nothing is appended to or taken out of lists: that is refused (`INVALID_CONFIG`), and the whole
-//! list is to be set instead.
+//! Deviations: none.
 
 use std::sync::Arc;
 
@@ -91,8 +90,8 @@ impl IncrementalAlterConfigsResource {
     /// Whose configs are to be changed by broker `me`, and how.
     ///
     /// # Errors
-    /// `INVALID_TOPIC_EXCEPTION`; `INVALID_REQUEST` for another broker, another kind of thing or an operation that
-    /// there is not; `INVALID_CONFIG` for one that is not served, and for a config without a value.
+    /// `INVALID_TOPIC_EXCEPTION`; `INVALID_REQUEST` for another broker, another kind of thing, an operation that
+    /// there is not, and an operation without the value that it needs, as Kafka.
     pub fn to_api(&self, me: BrokerId) -> Result<(ConfigResource, Vec<AlterConfig>), Error> {
         let changes = self.configs.iter().map(ConfigToAlter::to_api).collect::<Result<_, _>>()?;
         Ok((resource(self.kind, &self.name, me)?, changes))
@@ -104,20 +103,22 @@ impl ConfigToAlter {
         let (operation, value) = match &change.op {
             ConfigOp::Set(value) => (SET, Some(Arc::from(value.as_str()))),
             ConfigOp::Delete => (DELETE, None),
+            ConfigOp::Append(words) => (APPEND, Some(Arc::from(words.as_str()))),
+            ConfigOp::Subtract(words) => (SUBTRACT, Some(Arc::from(words.as_str()))),
         };
         Self { name: Arc::from(change.name.as_str()), operation, value }
     }
 
     fn to_api(&self) -> Result<AlterConfig, Error> {
-        let refused = |code, what: &str| Err(Error::new(code, format!("config `{}`: {what}", self.name)));
+        let refused =
+            |what: &str| Err(Error::new(ErrorCode::InvalidRequest, format!("config `{}`: {what}", self.name)));
         let op = match (self.operation, self.value.as_deref()) {
             (SET, Some(value)) => ConfigOp::Set(value.to_owned()),
             (DELETE, _) => ConfigOp::Delete,
-            (SET, None) => return refused(ErrorCode::InvalidConfig, "there is no value to set"),
-            (APPEND | SUBTRACT, _) => {
-                return refused(ErrorCode::InvalidConfig, "lists are not changed in part: set the whole list");
-            }
-            (other, _) => return refused(ErrorCode::InvalidRequest, &format!("there is no operation {other}")),
+            (APPEND, Some(words)) => ConfigOp::Append(words.to_owned()),
+            (SUBTRACT, Some(words)) => ConfigOp::Subtract(words.to_owned()),
+            (SET | APPEND | SUBTRACT, None) => return refused("there is no value"),
+            (other, _) => return refused(&format!("there is no operation {other}")),
         };
         Ok(AlterConfig { name: self.name.as_ref().to_owned(), op })
     }

@@ -77,6 +77,17 @@ pub(super) struct Scram<'a> {
     nonce: &'a str,
 }
 
+/// Answers a broker's first message of a SCRAM log-in, for fuzzing, and says whether it is one. `nonce` is what the
+/// client has said.
+#[cfg(feature = "testing")]
+#[must_use]
+pub fn answers_scram(said: &[u8], nonce: &str) -> bool {
+    let (user, password) = (Arc::from("user"), Arc::from("password"));
+    let mechanism = ScramMechanism::Sha256;
+    let login = Login { mechanism: Mechanism::Scram(mechanism), user, password };
+    Scram::new(&login, mechanism, nonce).second(said).is_ok()
+}
+
 /// What the broker must prove in the end.
 pub(super) struct Expected(String);
 

@@ -45,6 +45,8 @@ pub use address::{Address, InvalidAddress};
 pub use ask::{Answer, Ask, Limits};
 pub use error::Error;
 pub use link::Link;
+#[cfg(feature = "testing")]
+pub use login::answers_scram;
 pub use login::{Login, Mechanism};
 pub use options::Options;
 pub use peer::Peer;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_broker_core::api::{
-    self, ActiveProducer, AlterConfig, AlterScram, ConfigEntry, ConfigOp, ConfigResource, ConfigSource, DeletedRecords,
-    Election, LogDir, LogDirPartition, ProducerIdentity, ScramCredential, ScramMechanism, ScramSecret,
+    self, ActiveProducer, AlterConfig, AlterScram, ConfigEntry, ConfigKind, ConfigOp, ConfigResource, ConfigSource,
+    DeletedRecords, Election, LogDir, LogDirPartition, ProducerIdentity, ScramCredential, ScramMechanism, ScramSecret,
 };
 use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_broker_core::{BrokerId, Offset, ProducerEpoch, ProducerId, TopicId, TopicName, TopicPartition};
@@ -163,6 +163,8 @@ fn entry(name: &str, value: &str, source: ConfigSource) -> ConfigEntry {
         value: value.to_owned(),
         source,
         read_only: false,
+        kind: ConfigKind::Int,
+        synonyms: Vec::new(),
         documentation: "What it does.".into(),
     }
 }
@@ -184,7 +186,7 @@ fn configs_are_described_as_they_are() {
     let response = DescribeConfigsResponse::from_api(&request, [refused(), Ok(entries.clone())]);
     let told = &response.results[1].configs;
     assert_eq!((told.len(), &*told[0].name, told[0].source, told[0].documentation.as_deref()), (1, "b", 5, None));
-    assert_eq!((told[0].synonyms[0].value.as_deref(), told[0].synonyms[0].source), (Some("2"), 5));
+    assert_eq!((told[0].config_type, told[0].synonyms.len()), (3, 0));
     request.resources[1].keys = Some(Vec::new());
     let response = DescribeConfigsResponse::from_api(&request, [refused(), Ok(entries)]);
     assert_eq!(response.results[1].configs.len(), 2);
@@ -216,7 +218,7 @@ fn what_alter_configs_does_not_name_is_deleted() {
     let expected = vec![change("a", ConfigOp::Set("9".to_owned())), change("b", ConfigOp::Delete)];
     assert_eq!(request.resources[0].changes(&topic, &in_force), Ok(expected));
     request.resources[0].configs.push(ConfigToSet { name: Arc::from("e"), value: None });
-    assert_eq!(code(&request.resources[0].changes(&topic, &in_force)), ErrorCode::InvalidConfig);
+    assert_eq!(code(&request.resources[0].changes(&topic, &in_force)), ErrorCode::InvalidRequest);
     let refused = AlterConfigsResponse::from_api(&request, [Err(ErrorCode::InvalidConfig.into())]);
     assert_eq!(code(&refused.into_api(&request)[0]), ErrorCode::InvalidConfig);
 }
@@ -226,18 +228,41 @@ fn configs_are_changed_one_by_one() {
     let changes = vec![
         AlterConfig { name: "a".to_owned(), op: ConfigOp::Set("1".to_owned()) },
         AlterConfig { name: "b".to_owned(), op: ConfigOp::Delete },
+        AlterConfig { name: "c".to_owned(), op: ConfigOp::Append("x,y".to_owned()) },
+        AlterConfig { name: "d".to_owned(), op: ConfigOp::Subtract("z".to_owned()) },
     ];
     let topic = ConfigResource::Topic(name("t"));
     let mut request = IncrementalAlterConfigsRequest::from_api(&[(topic.clone(), changes.clone())], ME, true);
     assert_eq!(request.resources[0].to_api(ME), Ok((topic, changes)));
     let came = IncrementalAlterConfigsResponse::from_api(&request, [Ok(())]).into_api(&request);
     assert_eq!(came, [Ok(())]);
-    for (operation, expected) in
-        [(2, ErrorCode::InvalidConfig), (3, ErrorCode::InvalidConfig), (4, ErrorCode::InvalidRequest)]
-    {
-        request.resources[0].configs[0].operation = operation;
-        assert_eq!(code(&request.resources[0].to_api(ME)), expected);
+    // An operation that there is not, and operations without a value: only a deletion needs none.
+    for (operation, value) in [(4, Some("1")), (0, None), (2, None), (3, None)] {
+        let config = &mut request.resources[0].configs[0];
+        (config.operation, config.value) = (operation, value.map(Arc::from));
+        assert_eq!(code(&request.resources[0].to_api(ME)), ErrorCode::InvalidRequest, "{operation}");
     }
+}
+
+#[test]
+fn all_values_of_a_config_are_told_to_who_asks() {
+    let synonym =
+        |name: &str, value: &str, source| api::ConfigSynonym { name: name.to_owned(), value: value.to_owned(), source };
+    let synonyms = vec![
+        synonym("retention.ms", "1", ConfigSource::Topic),
+        synonym("log.retention.ms", "2", ConfigSource::Broker),
+        synonym("log.retention.ms", "3", ConfigSource::Default),
+    ];
+    let entry = ConfigEntry { synonyms, kind: ConfigKind::Long, ..entry("retention.ms", "1", ConfigSource::Topic) };
+    let mut request = DescribeConfigsRequest::from_api(&[ConfigResource::Topic(name("t"))], ME);
+    let told = DescribeConfigsResponse::from_api(&request, [Ok(vec![entry.clone()])]).into_api(&request).remove(0);
+    assert_eq!(told.unwrap(), [ConfigEntry { synonyms: Vec::new(), ..entry.clone() }]);
+    request.include_synonyms = true;
+    let response = DescribeConfigsResponse::from_api(&request, [Ok(vec![entry.clone()])]);
+    let sources: Vec<_> = response.results[0].configs[0].synonyms.iter().map(|one| one.source).collect();
+    // Kafka's numbers of a topic's own, a broker's changed while it runs, and a default.
+    assert_eq!(sources, [1, 2, 5]);
+    assert_eq!(response.into_api(&request).remove(0).unwrap(), [entry]);
 }
 
 #[test]

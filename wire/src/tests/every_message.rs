@@ -85,3 +85,47 @@ fn nothing_is_advertised_that_is_not_served_but_old_produce() {
     let old = Bytes::from_static(&[0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff]);
     assert!(matches!(decode_request(&old), Err(RequestError::UnsupportedVersion { key: ApiKey::Produce, .. })));
 }
+
+/// The table of Kafka 4.3, as far as it is served.
+#[test]
+fn the_versions_served_are_those_that_clients_of_today_speak() {
+    let table = [
+        (0, 3, 13),
+        (1, 4, 18),
+        (2, 1, 11),
+        (3, 0, 13),
+        (8, 2, 10),
+        (9, 1, 10),
+        (10, 0, 6),
+        (11, 0, 9),
+        (12, 0, 4),
+        (13, 0, 5),
+        (14, 0, 5),
+        (15, 0, 6),
+        (16, 0, 5),
+        (17, 0, 1),
+        (18, 0, 4),
+        (19, 2, 7),
+        (20, 1, 6),
+        (21, 0, 2),
+        (22, 0, 5),
+        (23, 2, 4),
+        (32, 1, 4),
+        (33, 0, 2),
+        (35, 1, 4),
+        (36, 0, 2),
+        (37, 0, 3),
+        (42, 0, 2),
+        (43, 0, 2),
+        (44, 0, 1),
+        (47, 0, 0),
+        (50, 0, 0),
+        (51, 0, 0),
+        (60, 0, 2),
+        (61, 0, 0),
+        (75, 0, 0),
+    ];
+    let served: Vec<_> =
+        ApiKey::ALL.iter().map(|key| (key.code(), key.spec().versions.min, key.spec().versions.max)).collect();
+    assert_eq!(served, table);
+}

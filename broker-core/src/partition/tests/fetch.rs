@@ -111,6 +111,34 @@ async fn one_error_answers_at_once_beside_the_others_records() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_partition_that_gives_as_much_as_it_may_ends_the_wait() {
+    let (world, opened) = partitions(2).await;
+    append(&opened[0].0, 1);
+    let size = plain(1).size_in_bytes();
+    let limits = FetchLimits { min_bytes: 1 << 20, ..LIMITS };
+    let of = |max_bytes| {
+        let mut wanted = wanted(&opened);
+        wanted[0].read.max_bytes = max_bytes;
+        wanted
+    };
+    // The limit lies within the next batch, which comes while it is waited for.
+    let one = of(size * 3 / 2);
+    let mut poll = Box::pin(fetch(&one, limits, &world.env));
+    assert!((&mut poll).now_or_never().is_none(), "there is room for more");
+    append(&opened[0].0, 1);
+    assert_eq!(bases(poll.now_or_never().unwrap()[0].as_ref().unwrap()), [0]);
+    // Within the first batch, at its end, and within the next, which is there already.
+    for max_bytes in [1, size, size * 3 / 2] {
+        let one = of(max_bytes);
+        let answers = fetch(&one, limits, &world.env).now_or_never().unwrap();
+        assert_eq!(bases(answers[0].as_ref().unwrap()), [0], "{max_bytes}");
+    }
+    // What ends with the log may yet be followed by more.
+    let all = of(2 * size);
+    assert!(fetch(&all, limits, &world.env).now_or_never().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn limits_hold_over_all_and_the_turn_moves_on() {
     let (world, opened) = partitions(3).await;
     for (partition, _) in &opened {

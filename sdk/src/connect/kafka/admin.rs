@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ottla_broker_core::api::{
-    AlterConfig, ConfigEntry, ConfigOp, ConfigResource, ConfigSource, CreateTopic, CreatedTopic, DeletedRecords, Error,
+    AlterConfig, ConfigEntry, ConfigResource, ConfigSource, CreateTopic, CreatedTopic, DeletedRecords, Error,
     ErrorCode, MetadataRequest, TopicsWanted,
 };
 use ottla_broker_core::{BrokerId, Offset, TopicName, TopicPartition};
@@ -153,12 +153,14 @@ impl Remote {
             };
             let own =
                 if matches!(resource, ConfigResource::Topic(_)) { ConfigSource::Topic } else { ConfigSource::Broker };
-            let set = entries.into_iter().filter(|entry| entry.source == own && !entry.read_only);
-            let mut whole: BTreeMap<String, String> = set.map(|entry| (entry.name, entry.value)).collect();
-            for change in changes {
-                match &change.op {
-                    ConfigOp::Set(value) => drop(whole.insert(change.name.clone(), value.clone())),
-                    ConfigOp::Delete => drop(whole.remove(&change.name)),
+            let set = entries.iter().filter(|entry| entry.source == own && !entry.read_only);
+            let mut whole: BTreeMap<String, String> =
+                set.map(|entry| (entry.name.clone(), entry.value.clone())).collect();
+            for AlterConfig { name, op } in changes {
+                let current = entries.iter().find(|entry| entry.name == *name).map_or("", |entry| &entry.value);
+                match op.applied_to(current) {
+                    Some(value) => drop(whole.insert(name.clone(), value)),
+                    None => drop(whole.remove(name)),
                 }
             }
             let all = Arc::new(vec![(resource.clone(), whole.into_iter().collect::<Vec<_>>())]);

@@ -4,26 +4,28 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ottla_broker_core::BrokerId;
 use ottla_broker_core::api::group::{
     DescribedGroup, FetchedOffset, FindCoordinator, GroupId, GroupState, Heartbeat, JoinGroup, JoinRefused,
-    JoinedGroup, LeaveGroup, LeftMember, ListGroups, ListedGroup, OffsetCommit, OffsetDelete, OffsetFetch, SyncGroup,
-    SyncedGroup,
+    JoinedGroup, LeaveGroup, LeftMember, ListGroups, ListedGroup, OffsetCommit, OffsetDelete, OffsetFetch,
+    OffsetsWanted, SyncGroup, SyncedGroup,
 };
 use ottla_broker_core::api::{Error, ErrorCode};
+use ottla_broker_core::planted::is_planted;
+use ottla_broker_core::{BrokerId, TopicName};
 use ottla_wire::messages as wire;
 use ottla_wire::net::{self, Address, Answer, Ask};
 use ottla_wire::{Api, NoCommonVersion, ServerVersions, TopicRef, Versions};
 
 use super::brokers::told;
-use super::calls::{newest, newest_of};
+use super::calls::{Topics, newest, newest_of};
 use super::remote::{Remote, no_response};
 use crate::cluster::ClusterGroups;
 
 /// Where nothing was sent to a coordinator: it is to be looked for again.
 const NO_COORDINATOR: ErrorCode = ErrorCode::CoordinatorNotAvailable;
-/// The last versions in which commits name topics. An id would have to be known, and says no more about a group.
-const NAMED_COMMITS: i16 = 9;
+/// From this version of OffsetCommit and OffsetFetch on topics have ids: an offset of a topic that was deleted is
+/// never taken for one of its namesake.
+const COMMIT_IDS: i16 = 10;
 /// The first version of ListGroups that tells states.
 const LISTED_STATES: i16 = 4;
 /// The first version of LeaveGroup for several members, and for static ones.
@@ -51,6 +53,18 @@ impl Remote {
     ) -> Result<(i16, A::Request, A::Response), Error> {
         let peer = self.brokers.broker(broker, NO_COORDINATOR)?;
         answer(peer.poll(self.brokers.limits(waits), prepare)).await
+    }
+}
+
+impl Remote {
+    /// A topic whose id is nobody's any more is referred to by its name until its id is heard again.
+    fn forget_unknown<'a>(&self, answers: impl Iterator<Item = (&'a TopicName, Option<&'a Error>)>) {
+        for (name, error) in answers {
+            if error.is_some_and(|error| error.code == ErrorCode::UnknownTopicId) && !is_planted("stale-topic-id-kept")
+            {
+                self.brokers.known().forget(name);
+            }
+        }
     }
 }
 
@@ -115,25 +129,38 @@ impl ClusterGroups for Remote {
     }
 
     async fn offset_commit(&self, broker: BrokerId, request: OffsetCommit) -> Result<Vec<Result<(), Error>>, Error> {
-        let versions = Versions::new(wire::OffsetCommit::SPEC.versions.min, NAMED_COMMITS);
-        let prepare = newest_of::<wire::OffsetCommit>(versions, move |_| {
-            wire::OffsetCommitRequest::from_api(&request, |name| TopicRef::from(name))
+        let names: Vec<_> = request.partitions.iter().map(|one| one.partition.topic.clone()).collect();
+        let topics = Topics::new(self.brokers.known().ids(names.iter()), COMMIT_IDS);
+        let prepare = newest_of::<wire::OffsetCommit>(topics.versions::<wire::OffsetCommit>(), move |version| {
+            wire::OffsetCommitRequest::from_api(&request, |name| topics.name(version, name))
         });
         let (_, request, response) = self.coordinator(broker, prepare).await?;
-        Ok(response.into_api(&request))
+        let answers = response.into_api(&request);
+        self.forget_unknown(names.iter().zip(answers.iter().map(|answer| answer.as_ref().err())));
+        Ok(answers)
     }
 
     async fn offset_fetch(&self, broker: BrokerId, request: OffsetFetch) -> Result<Vec<FetchedOffset>, Error> {
-        let versions = Versions::new(wire::OffsetFetch::SPEC.versions.min, NAMED_COMMITS);
-        let prepare = newest_of::<wire::OffsetFetch>(versions, move |version| {
-            wire::OffsetFetchRequest::from_api(version, &[request], |name| TopicRef::from(name))
+        let ids = match &request.wanted {
+            OffsetsWanted::Partitions(partitions) => {
+                self.brokers.known().ids(partitions.iter().map(|partition| &partition.topic))
+            }
+            // There may be topics among them whose ids nobody has heard.
+            OffsetsWanted::All => None,
+        };
+        let names: Vec<_> = ids.iter().flatten().map(|(name, id)| (TopicRef::Id(*id), name.clone())).collect();
+        let topics = Topics::new(ids, COMMIT_IDS);
+        let prepare = newest_of::<wire::OffsetFetch>(topics.versions::<wire::OffsetFetch>(), move |version| {
+            wire::OffsetFetchRequest::from_api(version, &[request], |name| topics.name(version, name))
         });
         let (version, request, response) = self.coordinator(broker, prepare).await?;
         let name = |topic: &TopicRef| match topic {
-            TopicRef::Name(name) => ottla_broker_core::TopicName::new(name).ok(),
-            TopicRef::Id(_) => None,
+            TopicRef::Name(name) => TopicName::new(name).ok(),
+            TopicRef::Id(_) => names.iter().find(|(id, _)| id == topic).map(|(_, name)| name.clone()),
         };
-        response.into_api(version, &request, name).pop().unwrap_or_else(|| Err(nothing_said()))
+        let answers = response.into_api(version, &request, name).pop().unwrap_or_else(|| Err(nothing_said()))?;
+        self.forget_unknown(answers.iter().map(|one| (&one.partition.topic, one.committed.as_ref().err())));
+        Ok(answers)
     }
 
     async fn offset_delete(&self, broker: BrokerId, request: OffsetDelete) -> Result<Vec<Result<(), Error>>, Error> {

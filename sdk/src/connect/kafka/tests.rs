@@ -16,6 +16,8 @@ use ottla_wire::net::{self, Address};
 use ottla_wire::{ApiKey, Request, RequestHeader, TopicRef};
 use uuid::Uuid;
 
+mod commits;
+
 use super::brokers::Brokers;
 use super::remote::Remote;
 use crate::cluster::{Cluster, ClusterAdmin, ClusterGroups};

@@ -1,0 +1,27 @@
+//! Log-ins by any bytes, for fuzzing. Feature `testing`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ottla_wire::messages::SaslHandshakeRequest;
+
+use crate::auth::{self, Authentication, Mechanism};
+
+/// The log-in of one client, to a server whose only user is `user` with the password `password`.
+#[allow(missing_debug_implementations, reason = "what it holds is secret elsewhere, and shown nowhere")]
+pub struct LogIn(auth::LogIn);
+
+impl LogIn {
+    /// A mechanism was agreed on.
+    #[must_use]
+    pub fn by(mechanism: Mechanism) -> Self {
+        let mut log_in = auth::LogIn::new(Some(Arc::new(Authentication::of_one_user(mechanism))));
+        let _ = log_in.handshake(&SaslHandshakeRequest { mechanism: mechanism.name().into() }, 1);
+        Self(log_in)
+    }
+
+    /// What is answered to a token; `None` for one that ends the connection.
+    pub fn token(&mut self, token: &[u8]) -> Option<Bytes> {
+        self.0.token(token).ok()
+    }
+}
