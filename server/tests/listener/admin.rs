@@ -5,6 +5,7 @@ use std::time::Duration;
 use ottla_broker_core::Offset;
 use ottla_broker_core::ProducerId;
 use ottla_broker_core::error::ErrorCode;
+use ottla_server::Server;
 use ottla_wire::Api;
 use ottla_wire::messages::{
     AlterConfigs, AlterConfigsRequest, AlterConfigsResource, ConfigToAlter, ConfigToSet, CreatableTopic,
@@ -178,5 +179,15 @@ async fn configs_are_replaced_and_lists_changed_in_part() {
         assert_eq!(own(&told), [("max.message.bytes".to_owned(), Some("5000".to_owned()))]);
         assert_eq!(change(&mut client, "retention.ms", 0, Some("1000")).await, None);
     }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_name_for_clients_goes_with_the_port_that_is_listened_on() {
+    let world = world().await;
+    let builder = Server::builder(world.broker.clone()).advertised_host("log.example");
+    let other = builder.bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    assert_eq!(other.advertised().to_string(), format!("log.example:{}", other.address().port()));
+    other.shutdown(Duration::from_secs(10)).await.unwrap();
     world.close().await;
 }
