@@ -3,7 +3,7 @@
 mod builder;
 mod registry;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ottla_broker_core::api::group::GroupId;
@@ -31,6 +31,7 @@ use builder::ProducerSettings;
 pub struct Client {
     opened: Opened,
     storage: Arc<Counted>,
+    broker: Option<Weak<Broker>>,
     reader: reader::Settings,
     consumer: consumer::Settings,
     producer: ProducerSettings,
@@ -151,6 +152,7 @@ impl Client {
     fn new(
         context: Context,
         storage: Storage,
+        broker: Option<Weak<Broker>>,
         reader: reader::Settings,
         consumer: consumer::Settings,
         producer: ProducerSettings,
@@ -158,6 +160,7 @@ impl Client {
         Self {
             opened: Opened { context, registry: Arc::default() },
             storage: Arc::new(Counted::new(storage)),
+            broker,
             reader,
             consumer,
             producer,
@@ -180,6 +183,17 @@ impl Client {
     #[must_use]
     pub fn storage_stats(&self) -> Option<StorageStats> {
         self.storage.stats()
+    }
+
+    /// The broker in this process that answers this client, which other clients may share: for a listener that serves it to
+    /// others (`ottla-server`), or to know whether it was [superseded](Broker::is_superseded). `None` where brokers answer
+    /// over the network, over a cluster of your own making, and once the broker is gone.
+    ///
+    /// It stays open as long as a client of it does: do not close it where [`connect`](Self::connect) has opened it, but
+    /// the client, after whatever else uses the broker.
+    #[must_use]
+    pub fn broker(&self) -> Option<Arc<Broker>> {
+        self.broker.as_ref().and_then(Weak::upgrade)
     }
 
     /// Topics and configs.

@@ -19,7 +19,7 @@ mod stats;
 mod url;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::config::BrokerConfig;
@@ -98,14 +98,24 @@ fn absent(top: &mut Section, feature: &'static str) -> Result<(), config::Error>
     })
 }
 
-/// Opens what `source` names, and the storage under it if that counts, with the broker configs of `entries` where a broker is started for it.
+/// What a client has got.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) cluster: Arc<dyn Cluster>,
+    /// What lies under it, if it counts.
+    pub(crate) storage: Storage,
+    /// The broker, if it is one of this process. The cluster keeps it open, and this does not.
+    pub(crate) broker: Option<Weak<Broker>>,
+}
+
+/// Opens what `source` names, with the broker configs of `entries` where a broker is started for it.
 pub(crate) async fn open(
     source: Source,
     entries: BTreeMap<String, String>,
     settings: Settings,
     client_id: &str,
     env: &Env,
-) -> Result<(Arc<dyn Cluster>, Storage), crate::Error> {
+) -> Result<Found, crate::Error> {
     let given = |what: &str| {
         entries.keys().next().map(|name| {
             config::Error::bad_value(format!("broker.{name}"), "set here", format!("{what} has its own configs"))
@@ -128,11 +138,15 @@ pub(crate) async fn open(
         }
         Source::Broker(broker) => match given("a broker that is running already") {
             Some(error) => Err(error.into()),
-            None => Ok((Arc::new(Embedded::new(broker, None, env)), Storage::Uncounted)),
+            None => Ok(Found {
+                broker: Some(Arc::downgrade(&broker)),
+                cluster: Arc::new(Embedded::new(broker, None, env)),
+                storage: Storage::Uncounted,
+            }),
         },
         Source::Cluster(cluster) => match given("a cluster that is there already") {
             Some(error) => Err(error.into()),
-            None => Ok((cluster, Storage::Uncounted)),
+            None => Ok(Found { cluster, storage: Storage::Uncounted, broker: None }),
         },
     }
 }
@@ -147,7 +161,7 @@ async fn open_url(
     settings: &Settings,
     client_id: &str,
     env: &Env,
-) -> Result<(Arc<dyn Cluster>, Storage), crate::Error> {
+) -> Result<Found, crate::Error> {
     match url.scheme {
         #[cfg(feature = "memory")]
         Scheme::Memory => Ok(share(Box::pin(memory::open(url, broker_config(entries)?, env)).await?, env)),
@@ -170,8 +184,8 @@ async fn open_url(
         Scheme::File => Err(not_served(url)),
         #[cfg(feature = "kafka")]
         Scheme::Kafka => {
-            let remote = Box::pin(kafka::open(url, &settings.kafka, client_id, env)).await?;
-            Ok((remote, Storage::Uncounted))
+            let cluster = Box::pin(kafka::open(url, &settings.kafka, client_id, env)).await?;
+            Ok(Found { cluster, storage: Storage::Uncounted, broker: None })
         }
         #[cfg(not(feature = "kafka"))]
         Scheme::Kafka => Err(not_served(url)),
@@ -208,9 +222,10 @@ fn broker_config(entries: &BTreeMap<String, String>) -> Result<BrokerConfig, con
     BrokerConfig::from_entries(entries).map_err(|error| config::Error::Broker { message: error.to_string() })
 }
 
-fn share(owner: Arc<Owner>, env: &Env) -> (Arc<dyn Cluster>, Storage) {
+fn share(owner: Arc<Owner>, env: &Env) -> Found {
     let (broker, storage) = (Arc::clone(&owner.broker), owner.storage.clone());
-    (Arc::new(Embedded::new(broker, Some(owner), env)), storage)
+    let seen = Some(Arc::downgrade(&broker));
+    Found { cluster: Arc::new(Embedded::new(broker, Some(owner), env)), storage, broker: seen }
 }
 
 async fn start(backend: Backend, storage: Storage, config: BrokerConfig, env: &Env, url: &str) -> Result<Owner, Error> {

@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Builder {
     broker: Arc<Broker>,
     limits: Limits,
-    advertised: Option<Advertised>,
+    advertised: Option<(String, Option<u16>)>,
     authorizer: Arc<dyn Authorizer>,
     mechanisms: Vec<Mechanism>,
     #[cfg(feature = "tls")]
@@ -57,7 +57,12 @@ impl Builder {
 
     /// Under which address clients find this broker, if it is not the one that it listens on.
     pub fn advertised(self, host: impl Into<String>, port: u16) -> Self {
-        Self { advertised: Some(Advertised { host: host.into(), port }), ..self }
+        Self { advertised: Some((host.into(), Some(port))), ..self }
+    }
+
+    /// Under which name clients find this broker, at the port that it listens on.
+    pub fn advertised_host(self, host: impl Into<String>) -> Self {
+        Self { advertised: Some((host.into(), None)), ..self }
     }
 
     /// Who decides what clients may do. Without one they may do everything.
@@ -95,7 +100,10 @@ impl Builder {
         let bind = |source| Error::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let advertised = advertised.unwrap_or_else(|| Advertised::of_listener(address));
+        let advertised = match advertised {
+            Some((host, port)) => Advertised { host, port: port.unwrap_or(address.port()) },
+            None => Advertised::of_listener(address),
+        };
         let authentication = if mechanisms.is_empty() {
             None
         } else {

@@ -160,8 +160,9 @@ impl Builder {
     pub async fn connect(self) -> Result<Client, Error> {
         let source = self.source.ok_or(Error::Connect(connect::Error::NoUrl))?;
         let env = self.env.unwrap_or_else(Env::system);
-        let (cluster, storage) = connect::open(source, self.broker, self.backends, &self.client_id, &env).await?;
+        let found = connect::open(source, self.broker, self.backends, &self.client_id, &env).await?;
+        let connect::Found { cluster, storage, broker } = found;
         let context = Context::new(cluster, env, self.client_id);
-        Ok(Client::new(context, storage, self.reader, self.consumer, self.producer))
+        Ok(Client::new(context, storage, broker, self.reader, self.consumer, self.producer))
     }
 }
