@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::setting::Setting;
-use crate::{completions, group, serve, topic};
+use crate::{check, completions, consume, copy, group, produce, serve, topic};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -70,6 +70,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: group::Command,
     },
+    Produce(produce::Args),
+    Consume(consume::Args),
+    Copy(copy::Args),
+    Check(check::Args),
     Completions(completions::Args),
 }
 

@@ -82,16 +82,29 @@ impl Context {
         self.settings.get("server")
     }
 
+    /// A number that was set in a table, if there is one: what is wrong with another is said by the library.
+    pub(crate) fn number(&self, table: &str, name: &str) -> Option<usize> {
+        let number = self.settings.get(table)?.get(name)?.as_integer()?;
+        usize::try_from(number).ok()
+    }
+
+    /// What was set, as a client's document: all but the URL, and what is the server's.
+    ///
+    /// # Errors
+    /// [`Error::Failed`].
+    pub(crate) fn document(&self) -> Result<String, Error> {
+        let mut settings = self.settings.clone();
+        settings.remove("server");
+        settings.entry("client_id").or_insert_with(|| "ottla-cli".into());
+        toml::to_string(&settings).map_err(|error| Error::Failed(error.to_string()))
+    }
+
     /// What was set, for `url`.
     ///
     /// # Errors
     /// [`Error::Setting`].
     pub(crate) fn builder(&self, url: &str) -> Result<ClientBuilder, Error> {
-        let mut settings = self.settings.clone();
-        settings.remove("server");
-        settings.entry("client_id").or_insert_with(|| "ottla-cli".into());
-        let text = toml::to_string(&settings).map_err(|error| Error::Failed(error.to_string()))?;
-        match ClientBuilder::from_config(&text) {
+        match ClientBuilder::from_config(&self.document()?) {
             Ok(builder) => Ok(builder.url(url).env(self.env.clone())),
             Err(error) => Err(self.refused(error)),
         }

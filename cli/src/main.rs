@@ -4,18 +4,28 @@
 //! |---|---|
 //! | `ottla serve URL` | serves a log to Kafka clients |
 //! | `ottla topic …`, `ottla group …` | topics and consumer groups of any log |
+//! | `ottla produce`, `ottla consume` | records from and to files, the standard input and output |
+//! | `ottla copy`, `ottla check` | whole logs that nobody serves |
 //! | `ottla completions SHELL` | completions for a shell |
 //!
 //! Each command but `serve` works against *any* URL: a log that it opens itself, or brokers. What it prints is for
 //! people; with `--json` it is for programs, and errors are too. `ottla --help` says which exit codes there are.
 
 mod args;
+mod check;
 mod completions;
 mod connect;
+mod consume;
+mod copy;
 mod error;
 mod group;
 mod moment;
+mod names;
 mod output;
+mod place;
+mod produce;
+mod producer_options;
+mod records;
 mod serve;
 mod setting;
 mod signals;
@@ -51,6 +61,10 @@ fn start(cli: Cli) -> Result<(), Error> {
             Command::Serve(args) => Box::pin(serve::run(args, context)).await,
             Command::Topic { command } => Box::pin(topic::run(command, &context)).await,
             Command::Group { command } => Box::pin(group::run(command, &context)).await,
+            Command::Produce(args) => Box::pin(produce::run(args, context)).await,
+            Command::Consume(args) => Box::pin(consume::run(args, &context)).await,
+            Command::Copy(args) => Box::pin(copy::run(args, &context)).await,
+            Command::Check(args) => Box::pin(check::run(args, &context)).await,
             Command::Completions(args) => completions::run(&args),
         }
     })

@@ -15,6 +15,7 @@ use ottla::{Client, TopicName};
 
 use crate::connect::Context;
 use crate::error::Error;
+use crate::names::topic;
 use crate::producer_options::duration;
 use crate::records::{Format, Text, separator};
 use place::Place;
@@ -38,7 +39,7 @@ Without a group it ends where the log ended when it began, unless it is to follo
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// The topics.
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = topic)]
     topics: Vec<TopicName>,
     /// Where to begin: `earliest`, `latest`, an offset, `-10` for the last ten of each partition, a time, or how long ago,
     /// as in `15m`. In a group that is where nothing is committed yet.

@@ -14,6 +14,7 @@ use ottla::TopicName;
 
 use crate::connect::Context;
 use crate::error::Error;
+use crate::names::topic;
 use crate::producer_options::ProducerOptions;
 use crate::records::{Format, Text, separator};
 use crate::setting::Setting;
@@ -36,6 +37,7 @@ sent by then is waited for.";
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// The topic.
+    #[arg(value_parser = topic)]
     topic: TopicName,
     /// Files to read, one after the other; `-`, or none, is the standard input.
     #[arg(value_hint = ValueHint::FilePath)]

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 pub(crate) use data::{Data, from_base64, to_base64};
 pub(crate) use escape::{Text, escaped, separator};
-pub(crate) use json::{HeaderLine, RecordLine};
+pub(crate) use json::RecordLine;
 
 /// What a record looks like outside of a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
