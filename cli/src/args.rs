@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::setting::Setting;
-use crate::{check, completions, consume, copy, group, produce, serve, topic};
+use crate::{bench, check, completions, consume, copy, group, produce, serve, topic};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -74,6 +74,7 @@ pub(crate) enum Command {
     Consume(consume::Args),
     Copy(copy::Args),
     Check(check::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
 }
 

@@ -12,7 +12,7 @@ use crate::output::Output;
 use crate::setting::Setting;
 
 /// How long the end of a client may take: a command has nothing that it has not waited for.
-const CLOSING: Duration = Duration::from_secs(10);
+pub(crate) const CLOSING: Duration = Duration::from_secs(10);
 
 /// What every command is given.
 #[derive(Debug)]
@@ -118,21 +118,20 @@ impl Context {
         }
     }
 
-    /// Connects to the URL that was named.
+    /// Connects to `url`.
     ///
     /// # Errors
-    /// [`Error::Usage`], [`Error::Setting`], [`Error::Ottla`].
-    pub(crate) async fn connect(&self) -> Result<Client, Error> {
-        let builder = self.builder(self.url()?)?;
-        builder.connect().await.map_err(|error| self.refused(error))
+    /// [`Error::Setting`], [`Error::Ottla`].
+    pub(crate) async fn connect(&self, url: &str) -> Result<Client, Error> {
+        self.builder(url)?.connect().await.map_err(|error| self.refused(error))
     }
 
-    /// Connects, does `work`, and ends the client whatever came of it.
+    /// Connects to the URL that was named, does `work`, and ends the client whatever came of it.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect); what `work` said, or else the end of the client.
+    /// [`Error::Usage`]; as [`connect`](Self::connect); what `work` said, or else the end of the client.
     pub(crate) async fn with_client<T>(&self, work: impl AsyncFnOnce(&Client) -> Result<T, Error>) -> Result<T, Error> {
-        let client = self.connect().await?;
+        let client = self.connect(self.url()?).await?;
         let done = work(&client).await;
         let closed = client.close(CLOSING).await;
         match done {

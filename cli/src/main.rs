@@ -6,12 +6,14 @@
 //! | `ottla topic …`, `ottla group …` | topics and consumer groups of any log |
 //! | `ottla produce`, `ottla consume` | records from and to files, the standard input and output |
 //! | `ottla copy`, `ottla check` | whole logs that nobody serves |
+//! | `ottla bench` | throughput, latency and CPU, beside the limits of the machine |
 //! | `ottla completions SHELL` | completions for a shell |
 //!
 //! Each command but `serve` works against *any* URL: a log that it opens itself, or brokers. What it prints is for
 //! people; with `--json` it is for programs, and errors are too. `ottla --help` says which exit codes there are.
 
 mod args;
+mod bench;
 mod check;
 mod completions;
 mod connect;
@@ -65,6 +67,7 @@ fn start(cli: Cli) -> Result<(), Error> {
             Command::Consume(args) => Box::pin(consume::run(args, &context)).await,
             Command::Copy(args) => Box::pin(copy::run(args, &context)).await,
             Command::Check(args) => Box::pin(check::run(args, &context)).await,
+            Command::Bench(args) => Box::pin(bench::run(args, context)).await,
             Command::Completions(args) => completions::run(&args),
         }
     })

@@ -14,6 +14,11 @@ impl Samples {
         self.0.push(figure);
     }
 
+    /// Adds those of another.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -69,12 +74,6 @@ impl Samples {
     }
 }
 
-impl Extend<f64> for Samples {
-    fn extend<T: IntoIterator<Item = f64>>(&mut self, figures: T) {
-        self.0.extend(figures);
-    }
-}
-
 impl fmt::Display for Samples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (least, greatest) = self.spread();
@@ -89,7 +88,10 @@ mod tests {
     #[test]
     fn the_median_has_its_spread() {
         let mut samples = Samples::default();
-        samples.extend([3.0, 1.0, 2.0, 5.0, 4.0]);
+        for figure in [3.0, 1.0, 2.0] {
+            samples.push(figure);
+        }
+        samples.append(Samples(vec![5.0, 4.0]));
         assert_eq!((samples.median(), samples.spread(), samples.len()), (3.0, (1.0, 5.0), 5));
         assert_eq!(samples.to_string(), "3.00 (1.00–5.00)");
         assert_eq!(Samples::default().quantile(0.99), 0.0);
