@@ -59,7 +59,7 @@ pub(crate) struct Common {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Creates, lists, describes, changes and deletes topics.
     Topic {
         #[command(subcommand)]

@@ -60,7 +60,7 @@ fn start(cli: Cli) -> Result<(), Error> {
     runtime.block_on(async {
         let context = Context::new(&common)?;
         match command {
-            Command::Serve(args) => Box::pin(serve::run(args, context)).await,
+            Command::Serve(args) => Box::pin(serve::run(*args, context)).await,
             Command::Topic { command } => Box::pin(topic::run(command, &context)).await,
             Command::Group { command } => Box::pin(group::run(command, &context)).await,
             Command::Produce(args) => Box::pin(produce::run(args, context)).await,
