@@ -7,10 +7,11 @@
 //! - `s3`: an S3 endpoint with faults, on loopback; `cargo run -p ottla-tests --bin s3` serves it by hand.
 //! - `benches/`: each measures its own physical limit in the same run.
 
-pub mod bench;
 pub mod counting;
 mod planted;
 pub mod s3;
 pub mod sim;
 
+/// What benches share with `ottla bench`.
+pub use ottla_cli::measure as bench;
 pub use planted::{Bug, Catalogue};

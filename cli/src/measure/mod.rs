@@ -13,4 +13,4 @@ pub use figure::{bytes, figure, time};
 pub use limits::{append, append_latencies, check_bytes, copy_and_check};
 pub use network::{ping_pong, stream};
 pub use samples::Samples;
-pub use watch::{Spent, Watch, cpu_time};
+pub use watch::{Resident, Spent, Watch, cpu_time, cpu_time_of, resident};

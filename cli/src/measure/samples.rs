@@ -67,6 +67,12 @@ impl Samples {
         (least, greatest)
     }
 
+    /// Each figure so many times.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        Self(self.0.iter().map(|figure| figure * factor).collect())
+    }
+
     /// Each figure over the one of the same round in `limit`.
     #[must_use]
     pub fn over(&self, limit: &Self) -> Self {
