@@ -26,9 +26,9 @@
 
 use ottla_broker_core::env::Env;
 
-pub use crate::connect::CheckReport as Report;
 use crate::config::Section;
 use crate::connect;
+pub use crate::connect::CheckReport as Report;
 
 /// Verifies what lies at a URL. Begins with [`run`](Self::run).
 #[derive(Debug)]

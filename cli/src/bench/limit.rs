@@ -40,16 +40,15 @@ impl Written {
     pub(super) fn by(client: &Client) -> Self {
         match client.storage_stats() {
             #[cfg(feature = "disk")]
-            Some(ottla::connect::StorageStats::Disk(stats)) => Self { groups: stats.groups, bytes: stats.journal_bytes },
+            Some(ottla::connect::StorageStats::Disk(stats)) => {
+                Self { groups: stats.groups, bytes: stats.journal_bytes }
+            }
             _ => Self::default(),
         }
     }
 
     pub(super) const fn since(self, earlier: Self) -> Self {
-        Self {
-            groups: self.groups.saturating_sub(earlier.groups),
-            bytes: self.bytes.saturating_sub(earlier.bytes),
-        }
+        Self { groups: self.groups.saturating_sub(earlier.groups), bytes: self.bytes.saturating_sub(earlier.bytes) }
     }
 
     fn average(self) -> usize {
@@ -105,7 +104,10 @@ impl Done<'_> {
             return network(self.url, |address| {
                 let there_and_back = ping_pong(address, count, self.size + AROUND)?;
                 Ok(Limit::Latency {
-                    what: format!("{} over a TCP connection within this host and back", bytes((self.size + AROUND) as f64)),
+                    what: format!(
+                        "{} over a TCP connection within this host and back",
+                        bytes((self.size + AROUND) as f64)
+                    ),
                     seconds: there_and_back.median(),
                 })
             });
@@ -167,7 +169,8 @@ fn beside(url: &str, measure: impl FnOnce(&Path) -> io::Result<Limit>) -> Limit 
         return Limit::NotMeasured("it is not known where the log lies".to_owned());
     };
     let parent = directory.parent().unwrap_or(&directory);
-    let measured = tempfile::Builder::new().prefix("ottla-bench-").tempdir_in(parent).and_then(|place| measure(place.path()));
+    let measured =
+        tempfile::Builder::new().prefix("ottla-bench-").tempdir_in(parent).and_then(|place| measure(place.path()));
     measured.unwrap_or_else(|error| {
         Limit::NotMeasured(format!("there can be no plain file in {} to compare with: {error}", parent.display()))
     })

@@ -68,8 +68,22 @@ fn nth(all: &[Bytes], n: u64) -> Option<Bytes> {
 
 fn value(size: usize, payload: Payload, rng: &SplitMix64) -> Bytes {
     const WORDS: [&str; 16] = [
-        "order", "paid", "shipped", "customer", "2026-11-23T06:03:09Z", "email", "updated", "user", "account", "amount",
-        "EUR", "status", "ok", "pending", "address", "invoice",
+        "order",
+        "paid",
+        "shipped",
+        "customer",
+        "2026-11-23T06:03:09Z",
+        "email",
+        "updated",
+        "user",
+        "account",
+        "amount",
+        "EUR",
+        "status",
+        "ok",
+        "pending",
+        "address",
+        "invoice",
     ];
     let mut value = Vec::with_capacity(size + 24);
     while value.len() < size {

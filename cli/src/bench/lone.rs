@@ -44,7 +44,8 @@ pub(super) async fn run(
             let receipt = producer.send(load.record(&topic, n)).await?;
             let end = env.now();
             latencies.push(end.since(start).as_secs_f64());
-            durability = Some(durability.map_or(receipt.durability, |least: ottla::Durability| least.min(receipt.durability)));
+            durability =
+                Some(durability.map_or(receipt.durability, |least: ottla::Durability| least.min(receipt.durability)));
             bar.inc(1);
             if end.since(began) > LIMIT {
                 break;

@@ -91,7 +91,8 @@ impl Report {
     }
 
     pub(super) fn in_words(&self) -> String {
-        let durability = self.durability.as_ref().map_or_else(String::new, |reached| format!("; durability: {reached}"));
+        let durability =
+            self.durability.as_ref().map_or_else(String::new, |reached| format!("; durability: {reached}"));
         let header =
             ["phase", "#records/s", "#bytes/s", "#cpu/record", "#p50", "#p99", "#p99.9", "#max", "#of the limit"];
         let mut text = format!(
@@ -126,9 +127,7 @@ impl PhaseReport {
                     figures.share.to_string(),
                 )
             }
-            Some(Err(reason)) => {
-                (json!({ "not_measured": reason }), format!("not measured: {reason}"), "–".to_owned())
-            }
+            Some(Err(reason)) => (json!({ "not_measured": reason }), format!("not measured: {reason}"), "–".to_owned()),
             None => (Value::Null, String::new(), "–".to_owned()),
         };
         let latency = Latency::of(&figures.latencies);

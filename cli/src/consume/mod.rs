@@ -118,7 +118,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Error> {
             let (env, idle) = (&context.env, args.idle);
             let printer = Printer::new(shape, args.max);
             match &args.group {
-                Some(group) => Box::pin(member::run(args.consumer(client, group, env.wall_ms()), env, printer, idle)).await,
+                Some(group) => {
+                    Box::pin(member::run(args.consumer(client, group, env.wall_ms()), env, printer, idle)).await
+                }
                 None => Box::pin(alone::run(args.reader(client, env.wall_ms()), env, printer, idle)).await,
             }
         })

@@ -35,9 +35,9 @@ const FIELDS: [(&str, Field); 8] = [
 /// What there is in its place.
 pub(super) fn field(name: &str) -> Result<Field, String> {
     let found = FIELDS.into_iter().find(|(known, _)| *known == name.trim());
-    found.map(|(_, field)| field).ok_or_else(|| {
-        format!("a record has no `{name}`: it has {}", FIELDS.map(|(known, _)| known).join(", "))
-    })
+    found
+        .map(|(_, field)| field)
+        .ok_or_else(|| format!("a record has no `{name}`: it has {}", FIELDS.map(|(known, _)| known).join(", ")))
 }
 
 /// Texts, and fields between them.
@@ -91,10 +91,8 @@ impl Template {
                     literal.push(b'}');
                 }
                 '{' => {
-                    let (name, after) = rest
-                        .as_str()
-                        .split_once('}')
-                        .ok_or("a `{` is not closed: write `{{` for one that is meant")?;
+                    let (name, after) =
+                        rest.as_str().split_once('}').ok_or("a `{` is not closed: write `{{` for one that is meant")?;
                     if !literal.is_empty() {
                         parts.push(Part::Text(std::mem::take(&mut literal)));
                     }
@@ -167,8 +165,13 @@ mod tests {
             text("\n"),
         ];
         assert_eq!(parsed, Template(expected.to_vec()));
-        assert_eq!(Template::of_fields(&[Field::Key, Field::Value], b":", b"\n"), Template::parse("{key}:{value}\\n").unwrap());
-        for (bad, reason) in [("{", "not closed"), ("}", "closes nothing"), ("{size}", "it has key, value"), ("\\q", "`\\q`")] {
+        assert_eq!(
+            Template::of_fields(&[Field::Key, Field::Value], b":", b"\n"),
+            Template::parse("{key}:{value}\\n").unwrap()
+        );
+        for (bad, reason) in
+            [("{", "not closed"), ("}", "closes nothing"), ("{size}", "it has key, value"), ("\\q", "`\\q`")]
+        {
             assert!(Template::parse(bad).unwrap_err().contains(reason), "{bad}");
         }
     }

@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::lines::At;
 
-
 /// What somebody wants to know.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told {
@@ -134,7 +133,9 @@ impl Summary {
         let others = match (self.failed, self.in_doubt) {
             (0, _) => String::new(),
             (failed, 0) => format!("; {failed} that were sent were not, and are not there"),
-            (failed, doubt) => format!("; {failed} that were sent were not, of which {doubt} may be there all the same"),
+            (failed, doubt) => {
+                format!("; {failed} that were sent were not, of which {doubt} may be there all the same")
+            }
         };
         format!("{acknowledged}{others}")
     }

@@ -66,7 +66,8 @@ impl Shape {
         let (key, value) = match &self.key {
             KeyFrom::Nowhere => (None, &line[..]),
             KeyFrom::Separator(separator) => {
-                let parts = find(line, separator).and_then(|at| Some((line.get(..at)?, line.get(at + separator.len()..)?)));
+                let parts =
+                    find(line, separator).and_then(|at| Some((line.get(..at)?, line.get(at + separator.len()..)?)));
                 let (key, value) = parts.ok_or_else(|| {
                     format!("it has no `{}` between a key and a value", String::from_utf8_lossy(separator))
                 })?;

@@ -35,9 +35,7 @@ impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match std::str::from_utf8(&self.0) {
             Ok(text) => serializer.serialize_str(text),
-            Err(_) if is_planted("json-replaces-bytes") => {
-                serializer.serialize_str(&String::from_utf8_lossy(&self.0))
-            }
+            Err(_) if is_planted("json-replaces-bytes") => serializer.serialize_str(&String::from_utf8_lossy(&self.0)),
             Err(_) => {
                 let mut map = serializer.serialize_map(Some(1))?;
                 map.serialize_entry("base64", &to_base64(&self.0))?;

@@ -60,10 +60,7 @@ impl<'a> RecordLine<'a> {
             headers: message
                 .headers()
                 .refs()
-                .map(|header| HeaderLine {
-                    name: Data::borrowed(header.key),
-                    value: header.value.map(Data::borrowed),
-                })
+                .map(|header| HeaderLine { name: Data::borrowed(header.key), value: header.value.map(Data::borrowed) })
                 .collect(),
         }
     }

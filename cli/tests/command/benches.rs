@@ -22,7 +22,22 @@ fn each_place_is_measured_beside_its_limit() {
         (&file, ["plain appends", "CRC-32C", "each with a sync"]),
         (&server.url(), ["TCP", "TCP", "TCP"]),
     ] {
-        let options = ["-n", "500", "--size", "50", "--partitions", "3", "--keys", "7", "--rounds", "2", "--producers", "2", "--consumers", "2"];
+        let options = [
+            "-n",
+            "500",
+            "--size",
+            "50",
+            "--partitions",
+            "3",
+            "--keys",
+            "7",
+            "--rounds",
+            "2",
+            "--producers",
+            "2",
+            "--consumers",
+            "2",
+        ];
         let report = ottla(&[&["bench", url, "--json"], &options[..]].concat()).json();
         assert_eq!(phases(&report), ["produce", "consume", "lone"]);
         for (phase, limit) in report["phases"].as_array().unwrap().iter().zip(limits) {
@@ -39,7 +54,11 @@ fn each_place_is_measured_beside_its_limit() {
             }
         }
         if url != "memory://" {
-            assert_eq!(ottla(&["-u", url, "topic", "list", "--json"]).json(), Value::Array(Vec::new()), "a topic was left");
+            assert_eq!(
+                ottla(&["-u", url, "topic", "list", "--json"]).json(),
+                Value::Array(Vec::new()),
+                "a topic was left"
+            );
         }
     }
     let left = std::fs::read_dir(home.path()).unwrap().count();
@@ -52,11 +71,17 @@ fn somebodys_own_topic_is_used_and_left() {
     let server = Served::start("memory://", &[]);
     let url = server.url();
     create(&url, "mine", &["--partitions", "2"]);
-    ottla(&["-u", &url, "bench", "--only", "consume", "--topic", "mine"]).failed(3, &["nothing to read in topic `mine`"]);
+    ottla(&["-u", &url, "bench", "--only", "consume", "--topic", "mine"])
+        .failed(3, &["nothing to read in topic `mine`"]);
     produce(&url, "mine", &[], "abc\nd\n");
-    let report = ottla(&["-u", &url, "bench", "--only", "consume", "--topic", "mine", "--rounds", "1", "--json"]).json();
+    let report =
+        ottla(&["-u", &url, "bench", "--only", "consume", "--topic", "mine", "--rounds", "1", "--json"]).json();
     assert_eq!(phases(&report), ["consume"]);
-    let report = ottla(&["-u", &url, "bench", "--only", "produce", "--topic", "mine", "-n", "10", "--rate", "1000", "--rounds", "1", "--json"]).json();
+    let report = ottla(&[
+        "-u", &url, "bench", "--only", "produce", "--topic", "mine", "-n", "10", "--rate", "1000", "--rounds", "1",
+        "--json",
+    ])
+    .json();
     assert_eq!(phases(&report), ["produce"]);
     assert_eq!(super::support::consume(&url, "mine", &[]).lines().count(), 12);
     ottla(&["-u", &url, "bench", "--topic", "none", "-n", "1"]).failed(3, &["none"]);
@@ -67,7 +92,9 @@ fn somebodys_own_topic_is_used_and_left() {
 fn people_get_a_table() {
     let table = ottla(&["bench", "memory://", "-n", "1000", "--rounds", "1", "--acks", "1", "--compression", "lz4"]);
     assert_eq!(table.code, 0, "{table:?}");
-    for words in ["PHASE", "CPU/RECORD", "P99.9", "OF THE LIMIT", "produce", "consume", "lone", "limit of lone: not measured: "] {
+    for words in
+        ["PHASE", "CPU/RECORD", "P99.9", "OF THE LIMIT", "produce", "consume", "lone", "limit of lone: not measured: "]
+    {
         assert!(table.out.contains(words), "{words}: {}", table.out);
     }
     ottla(&["bench", "memory://", "--only", "consume"]).failed(2, &["--topic"]);

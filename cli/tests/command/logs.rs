@@ -28,7 +28,10 @@ fn a_log_goes_to_another_place() {
     produce(&old_url, "t", &["-k", ":"], "a:1\nb:2\n");
     assert_eq!(consume(&old_url, "t", &["-g", "g", "-n", "1"]), "1\n");
     let copied = ottla(&["copy", old.to_str().unwrap(), &url(&new), "--verify", "--json"]).json();
-    assert!(copied["verified"] == true && copied["resumed"] == false && copied["records"].as_u64() >= Some(2), "{copied}");
+    assert!(
+        copied["verified"] == true && copied["resumed"] == false && copied["records"].as_u64() >= Some(2),
+        "{copied}"
+    );
     assert_eq!(consume(&url(&new), "t", &["-g", "g", "-n", "1"]), "2\n");
     let again = ottla(&["copy", &old_url, &url(&new)]);
     again.failed(1, &["finished copy"]);
@@ -47,7 +50,11 @@ fn a_log_goes_to_another_place() {
 fn a_file_of_settings_serves_copies_and_checks_too() {
     let home = tempfile::tempdir().unwrap();
     let config = home.path().join("ottla.toml");
-    std::fs::write(&config, "client_id = 'c'\n[producer]\nlinger_ms = 1\n[disk]\ndurability = 'os'\n[server]\nlisten = '127.0.0.1:0'\n").unwrap();
+    std::fs::write(
+        &config,
+        "client_id = 'c'\n[producer]\nlinger_ms = 1\n[disk]\ndurability = 'os'\n[server]\nlisten = '127.0.0.1:0'\n",
+    )
+    .unwrap();
     let config = config.to_str().unwrap();
     log(&home.path().join("a"));
     let (a, b) = (home.path().join("a"), home.path().join("b"));

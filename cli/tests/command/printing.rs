@@ -8,7 +8,8 @@ use super::support::{Running, Served, consume, create, produce};
 /// Ten records of one partition, a second from each other, and two of another.
 fn filled(url: &str) {
     create(url, "t", &["--partitions", "2"]);
-    let line = |n: u32| format!("{{\"partition\": 0, \"timestamp\": {}, \"key\": null, \"value\": \"{n}\"}}\n", n * 1_000);
+    let line =
+        |n: u32| format!("{{\"partition\": 0, \"timestamp\": {}, \"key\": null, \"value\": \"{n}\"}}\n", n * 1_000);
     let mut lines: String = (0..10).map(line).collect();
     lines.push_str("{\"partition\": 1, \"timestamp\": 5000, \"value\": \"x\"}\n{\"partition\": 1, \"timestamp\": 6000, \"value\": \"y\"}\n");
     produce(url, "t", &["-f", "json"], lines);
@@ -40,7 +41,10 @@ fn places_are_found() {
             assert_eq!(found.split_whitespace().collect::<Vec<_>>().join(" "), expected, "{options:?}");
         }
         assert_eq!(consume(&url, "t", &[]).lines().count(), 12);
-        assert_eq!(consume(&url, "t", &["-p", "1", "--print", "time,timestamp,partition,topic", "-n", "1"]), "1970-01-01T00:00:05.000Z\t5000\t1\tt\n");
+        assert_eq!(
+            consume(&url, "t", &["-p", "1", "--print", "time,timestamp,partition,topic", "-n", "1"]),
+            "1970-01-01T00:00:05.000Z\t5000\t1\tt\n"
+        );
         let gone = super::support::ottla(&["-u", &url, "consume", "t", "-p", "0", "--from", "50000"]);
         gone.failed(1, &["offset 50000 of t-0 is not in the log"]);
     }

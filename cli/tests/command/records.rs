@@ -132,8 +132,14 @@ fn files_come_one_after_the_other() {
 fn a_record_that_fails_is_named_with_what_was_acknowledged() {
     on_each_url(|url| {
         create(url, "t", &["--partitions", "1", "-c", "max.message.bytes=2000"]);
-        let (failed, _) = fed(&["-u", url, "produce", "t", "-f", "json"], b"{\"value\":\"a\"}\n{\"value\":\"b\"}\n{}\n{\"value\":\"c\"}");
-        let words = ["line 3 of the standard input: it is no record in JSON: missing field `value`", "; 2 records were acknowledged, the last of them line 2 of"];
+        let (failed, _) = fed(
+            &["-u", url, "produce", "t", "-f", "json"],
+            b"{\"value\":\"a\"}\n{\"value\":\"b\"}\n{}\n{\"value\":\"c\"}",
+        );
+        let words = [
+            "line 3 of the standard input: it is no record in JSON: missing field `value`",
+            "; 2 records were acknowledged, the last of them line 2 of",
+        ];
         failed.failed(1, &words);
         assert_eq!(consume(url, "t", &[]), "a\nb\n");
         // The broker refuses it.
@@ -144,7 +150,10 @@ fn a_record_that_fails_is_named_with_what_was_acknowledged() {
         // It is never sent.
         let line = format!("fine\n{}\n", "x".repeat(1_000_000));
         let (failed, _) = fed(&["-u", url, "produce", "t"], line.as_bytes());
-        failed.failed(1, &["line 2 of the standard input: a record of 10", "larger than the limit", "1 records were acknowledged"]);
+        failed.failed(
+            1,
+            &["line 2 of the standard input: a record of 10", "larger than the limit", "1 records were acknowledged"],
+        );
         // It is not even read to its end.
         let (failed, _) = fed(&["-u", url, "produce", "t", "--batch-bytes", "5000"], &[b'x'; 20_000]);
         failed.failed(1, &["line 1 of the standard input is longer than 9096 bytes", "--batch-bytes"]);
@@ -158,7 +167,9 @@ fn receipts_say_where_each_record_is() {
         create(url, "t", &["--partitions", "2"]);
         let said = produce(url, "t", &["-v", "-p", "1"], "a\nb\n").out;
         let level = if url.starts_with("file") { "fsync" } else { "memory" };
-        let expected = format!("line 1 of the standard input: offset 0 of t-1 ({level})\nline 2 of the standard input: offset 1 of t-1 ({level})\n");
+        let expected = format!(
+            "line 1 of the standard input: offset 0 of t-1 ({level})\nline 2 of the standard input: offset 1 of t-1 ({level})\n"
+        );
         assert!(said == expected || said == expected.replace(level, "unknown"), "{said}");
         let done = produce(url, "t", &["-v", "--json"], "a\n");
         let receipt: Value = serde_json::from_str(&done.out).unwrap();

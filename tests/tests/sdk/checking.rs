@@ -7,7 +7,7 @@ use ottla::connect::Error;
 use ottla::{Client, NewTopic, Record};
 
 use super::PATIENCE;
-use super::backends::S3;
+use super::backends::{Place, S3};
 use super::copying::{fill, url};
 
 async fn refusal(check: Check) -> Error {
