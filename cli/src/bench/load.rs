@@ -4,9 +4,11 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use ottla::{Record, TopicName};
 use ottla_broker_core::env::{Rng, SplitMix64};
+use serde::Serialize;
 
 /// What values are made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Payload {
     /// Words, which a codec makes something of.
     #[default]

@@ -39,17 +39,47 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::Arc;
+
+    use ottla_broker_core::env::{BoxFuture, Clock};
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_rate_is_kept() {
-        let env = Env::system();
-        let began = env.now();
-        let pace = Pace::new(&env, Some(1_000), 2);
-        for n in 0..=1_000 {
-            pace.due(n).await;
+    /// Time passes only by sleeping, a little longer than was asked for; in nanoseconds.
+    #[derive(Clone, Debug, Default)]
+    struct Asleep(Arc<AtomicU64>);
+
+    const TOO_LONG: u64 = 700_000;
+
+    impl Clock for Asleep {
+        fn now(&self) -> Moment {
+            Moment(Duration::from_nanos(self.0.load(Ordering::Relaxed)))
         }
-        let took = env.now().since(began);
+
+        fn wall_ms(&self) -> i64 {
+            0
+        }
+
+        fn sleep_until(&self, deadline: Moment) -> BoxFuture<'static, ()> {
+            let until = u64::try_from(deadline.0.as_nanos()).unwrap() + TOO_LONG;
+            self.0.fetch_max(until, Ordering::Relaxed);
+            Box::pin(async {})
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rate_is_kept_and_delays_are_made_up_for() {
+        let env = Env::system().with_clock(Arc::new(Asleep::default()));
+        let pace = Pace::new(&env, Some(1_000), 2);
+        let mut before = env.now();
+        for n in 0..=1_000_u32 {
+            let due = pace.due(n.into()).await;
+            // Never before the record is handed over, nor later than it should have been.
+            assert!(due <= env.now() && due <= Moment(Duration::from_millis(2) * n) && due >= before, "{n}: {due:?}");
+            before = due;
+        }
+        let took = env.now().0;
         assert!(took.abs_diff(Duration::from_secs(2)) <= GRAIN * 2, "{took:?}");
         let pace = Pace::new(&env, None, 1);
         let began = env.now();

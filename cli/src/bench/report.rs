@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Phase;
 use super::figures::Figures;
+use super::load::Payload;
 use super::rounds::{Bench, Measured};
 use crate::output::table;
 
@@ -17,6 +18,7 @@ pub(super) struct Report {
     url: String,
     records: u64,
     size: usize,
+    payload: Payload,
     keys: usize,
     partitions: Option<i32>,
     producers: usize,
@@ -79,6 +81,7 @@ impl Report {
             url: url.to_owned(),
             records: bench.load.records,
             size: bench.load.size,
+            payload: bench.load.payload,
             keys: bench.load.keys(),
             partitions: bench.topic.is_none().then_some(bench.partitions),
             producers: bench.producers,
