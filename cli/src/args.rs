@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::setting::Setting;
-use crate::{bench, check, completions, consume, copy, group, produce, serve, topic};
+use crate::{bench, check, completions, consume, copy, group, produce, serve, topic, user};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -75,6 +75,11 @@ pub(crate) enum Command {
     Copy(copy::Args),
     Check(check::Args),
     Bench(bench::Args),
+    /// Makes, lists and deletes the users who log in to a log's server.
+    User {
+        #[command(subcommand)]
+        command: user::Command,
+    },
     Completions(completions::Args),
 }
 

@@ -7,6 +7,7 @@
 //! | `ottla produce`, `ottla consume` | records from and to files, the standard input and output |
 //! | `ottla copy`, `ottla check` | whole logs that nobody serves |
 //! | `ottla bench` | throughput, latency and CPU, beside the limits of the machine |
+//! | `ottla user …` | who may log in to a log's server |
 //! | `ottla completions SHELL` | completions for a shell |
 //!
 //! Each command but `serve` works against *any* URL: a log that it opens itself, or brokers. What it prints is for
@@ -32,6 +33,7 @@ mod serve;
 mod setting;
 mod signals;
 mod topic;
+mod user;
 
 use std::process::ExitCode;
 
@@ -68,6 +70,7 @@ fn start(cli: Cli) -> Result<(), Error> {
             Command::Copy(args) => Box::pin(copy::run(args, &context)).await,
             Command::Check(args) => Box::pin(check::run(args, &context)).await,
             Command::Bench(args) => Box::pin(bench::run(args, context)).await,
+            Command::User { command } => Box::pin(user::run(command, &context)).await,
             Command::Completions(args) => completions::run(&args),
         }
     })

@@ -39,8 +39,8 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use ottla_broker_core::env::{BoxFuture, Clock};
 

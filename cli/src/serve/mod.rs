@@ -124,7 +124,7 @@ async fn admit(broker: &Broker, options: &Options) -> Result<(), Error> {
     }
     match &options.first_user {
         None => Err(Error::Usage(
-            "nobody could log in: there are no users yet. Make the first one with `--first-user NAME`".to_owned(),
+            "nobody could log in: there are no users yet. Make the first one with `--first-user NAME`, or with `ottla user set`".to_owned(),
         )),
         Some((name, password)) => {
             ottla_server::set_password(broker, name, password).await.map_err(failed)?;

@@ -4,7 +4,7 @@ use super::support::ottla;
 
 #[test]
 fn every_command_has_examples() {
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 20] = [
         &[],
         &["serve"],
         &["produce"],
@@ -22,6 +22,9 @@ fn every_command_has_examples() {
         &["group", "describe"],
         &["group", "reset"],
         &["group", "delete"],
+        &["user", "set"],
+        &["user", "list"],
+        &["user", "delete"],
     ];
     for command in commands {
         let help = ottla(&[command, &["--help"]].concat());

@@ -1,4 +1,4 @@
-//! The first user.
+//! The first user, and others.
 
 use super::support::{Served, ottla, program};
 
@@ -47,4 +47,42 @@ fn a_server_that_lets_nobody_in_is_not_started() {
     failed(&["--first-user", "me"], &["--sasl"]);
     failed(&["--sasl=SCRAM-SHA-1"], &["`SCRAM-SHA-1`", "SCRAM-SHA-256, SCRAM-SHA-512, PLAIN"]);
     failed(&["--sasl", "--first-password-file", "/nowhere"], &["--first-user"]);
+}
+
+/// Calls the program with something to read.
+fn told(args: &[&str], input: &str) -> super::support::Outcome {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), input).unwrap();
+    let mut command = program(args);
+    command.stdin(std::fs::File::open(file.path()).unwrap());
+    super::support::run(command)
+}
+
+#[test]
+fn users_are_made_and_deleted_while_nobody_serves() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = format!("file://{}", directory.path().display());
+    let user = |args: &[&str], input: &str| told(&[&["-u", place.as_str(), "user"], args].concat(), input);
+    assert_eq!(user(&["set", "admin"], "hush-hush\nmore").out, "user admin has a password\n");
+    assert_eq!(user(&["set", "other"], "secret").code, 0);
+    assert_eq!(
+        user(&["ls"], "").out,
+        "USER   MECHANISMS\nadmin  SCRAM-SHA-256,SCRAM-SHA-512\nother  SCRAM-SHA-256,SCRAM-SHA-512\n"
+    );
+    let server = Served::start(&place, &["--sasl"]);
+    for who in ["admin:hush-hush", "other:secret"] {
+        assert_eq!(listed(&server, who).code, 0, "{who}");
+    }
+    user(&["list"], "").failed(4, &["close the other process"]);
+    server.end();
+    assert_eq!(user(&["set", "admin"], "new").code, 0);
+    assert_eq!(user(&["delete", "other"], "").out, "user other deleted\n");
+    user(&["delete", "other"], "").failed(3, &["user `other` has no SCRAM credential"]);
+    user(&["set", "admin"], "\n").failed(2, &["a password is not empty"]);
+    let server = Served::start(&place, &["--sasl"]);
+    assert_eq!(listed(&server, "admin:new").code, 0);
+    for who in ["admin:hush-hush", "other:secret"] {
+        assert_ne!(listed(&server, who).code, 0, "{who}");
+    }
+    ottla(&["-u", &server.url(), "user", "list"]).failed(2, &["-u file:///", "kafka-configs"]);
 }
