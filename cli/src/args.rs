@@ -11,6 +11,8 @@ const AFTER_HELP: &str = "\
 Examples:
   ottla serve file:///var/lib/app/log                  a broker for Kafka clients on 127.0.0.1:9092
   ottla -u kafka://localhost:9092 topic list           its topics
+  ottla -u kafka://localhost:9092 produce users        lines of the standard input, a record each
+  ottla -u kafka://localhost:9092 consume users -f     and out again
   ottla -u file:///var/lib/app/log group describe g    a log that nobody has open, without a server
 
 URLs: memory://, memory://name, file:///path, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix,

@@ -62,7 +62,7 @@ impl Receipts {
         self.or_stop(written)
     }
 
-    /// Nothing more is known at the moment.
+    /// Whoever reads has all that is known.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let flushed = self.out.as_mut().map_or(Ok(()), Write::flush);
         self.or_stop(flushed)

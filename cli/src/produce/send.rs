@@ -96,9 +96,8 @@ pub(super) async fn run(client: &Client, env: &Env, mut lines: Lines, shape: &Sh
             }
             Next::Signal => (reads, signalled) = (false, true),
         }
-        if !sending.take_answers()? || sending.waiting.is_empty() {
-            sending.receipts.flush().map_err(Error::Output)?;
-        }
+        sending.take_answers()?;
+        sending.receipts.flush().map_err(Error::Output)?;
     }
     match sending.failure.take() {
         Some(reason) if !is_planted("produce-failure-passed-over") => Err(sending.failed(reason)),
@@ -161,13 +160,13 @@ impl Sending<'_> {
         }
     }
 
-    /// Takes the answers that are there. Whether the first that is left has none.
-    fn take_answers(&mut self) -> Result<bool, Error> {
+    /// Takes the answers that are there.
+    fn take_answers(&mut self) -> Result<(), Error> {
         while let Some(first) = self.waiting.front_mut().filter(|first| first.delivery.is_answered()) {
             let Some(answer) = (&mut first.delivery).now_or_never() else { break };
             self.answered(answer)?;
         }
-        Ok(!self.waiting.is_empty())
+        Ok(())
     }
 
     /// Of the first one.

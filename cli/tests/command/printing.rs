@@ -7,7 +7,7 @@ use super::support::{Running, Served, consume, create, produce};
 
 /// Ten records of one partition, a second from each other, and two of another.
 fn filled(url: &str) {
-    create(url, "t", &["--partitions", "2"]);
+    create(url, "t", &["--partitions", "2", "-c", "retention.ms=-1"]);
     let line =
         |n: u32| format!("{{\"partition\": 0, \"timestamp\": {}, \"key\": null, \"value\": \"{n}\"}}\n", n * 1_000);
     let mut lines: String = (0..10).map(line).collect();

@@ -62,7 +62,7 @@ fn json_copies_every_record() {
     let (old, server) = (format!("file://{}", home.path().join("log").display()), Served::start("memory://", &[]));
     let new = server.url();
     for url in [&old, &new] {
-        create(url, "t", &["--partitions", "3"]);
+        create(url, "t", &["--partitions", "3", "-c", "retention.ms=-1"]);
     }
     produce(&old, "t", &["-f", "json"], &input);
     let copied = consume(&old, "t", &["--json"]);
@@ -83,7 +83,7 @@ fn json_copies_every_record() {
         assert_eq!(stripped, of_partition(&lines, partition));
     }
     // Somebody else chooses the partitions.
-    create(&new, "one", &["--partitions", "1"]);
+    create(&new, "one", &["--partitions", "1", "-c", "retention.ms=-1"]);
     produce(&new, "one", &["-f", "json", "--partitioner", "round_robin"], &copied);
     assert_eq!(records(&new, "one").len(), 5);
     let (refused, _) = fed(&["-u", &new, "produce", "one", "-f", "json"], copied.as_bytes());
