@@ -38,7 +38,7 @@ fn each_place_is_measured_beside_its_limit() {
             "--consumers",
             "2",
         ];
-        let report = ottla(&[&["bench", url, "--json"], &options[..]].concat()).json();
+        let report = ottla(&[&["bench", url, "--json"][..], &options].concat()).json();
         assert_eq!(phases(&report), ["produce", "consume", "lone"]);
         for (phase, limit) in report["phases"].as_array().unwrap().iter().zip(limits) {
             is_positive(&phase["records_per_second"]["median"]);

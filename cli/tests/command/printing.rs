@@ -74,7 +74,7 @@ fn who_has_read_enough_ends_it_quietly() {
     create(&url, "t", &["--partitions", "1"]);
     produce(&url, "t", &[], format!("{}\n", "x".repeat(200_000)).repeat(20));
     for options in [&[][..], &["-g", "g"], &["--json"]] {
-        let mut running = Running::start(&[&["-u", &url, "consume", "t"], options].concat());
+        let mut running = Running::start(&[&["-u", &url, "consume", "t"][..], options].concat());
         running.out.take().unwrap().read_exact(&mut [0; 10]).unwrap();
         assert_eq!(running.end(), (0, String::new()), "{options:?}");
     }

@@ -78,7 +78,8 @@ fn json_copies_every_record() {
         for (offset, record) in stripped.iter_mut().enumerate() {
             assert_eq!(record["offset"], offset);
             let record = record.as_object_mut().unwrap();
-            (record.remove("topic"), record.remove("offset"));
+            record.remove("topic");
+            record.remove("offset");
         }
         assert_eq!(stripped, of_partition(&lines, partition));
     }
@@ -228,6 +229,6 @@ fn what_is_not_there_is_said() {
         (&["consume", "t", "-g", "g", "-p", "0"], "--group"),
         (&["consume"], "TOPICS"),
     ] {
-        ottla(&[&["-u", "memory://"], args].concat()).failed(2, &[word]);
+        ottla(&[&["-u", "memory://"][..], args].concat()).failed(2, &[word]);
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn fed(args: &[&str], input: &[u8]) -> (Outcome, Vec<u8>) {
 /// Writes lines into a topic, and sees it succeed.
 #[track_caller]
 pub(super) fn produce(url: &str, topic: &str, options: &[&str], input: impl AsRef<[u8]>) -> Outcome {
-    let (done, _) = fed(&[&["-u", url, "produce", topic], options].concat(), input.as_ref());
+    let (done, _) = fed(&[&["-u", url, "produce", topic][..], options].concat(), input.as_ref());
     assert_eq!(done.code, 0, "{done:?}");
     done
 }
@@ -83,7 +83,7 @@ pub(super) fn produce(url: &str, topic: &str, options: &[&str], input: impl AsRe
 /// What is printed of a topic.
 #[track_caller]
 pub(super) fn consume(url: &str, topic: &str, options: &[&str]) -> String {
-    let done = ottla(&[&["-u", url, "consume", topic], options].concat());
+    let done = ottla(&[&["-u", url, "consume", topic][..], options].concat());
     assert_eq!(done.code, 0, "{done:?}");
     done.out
 }
@@ -91,7 +91,7 @@ pub(super) fn consume(url: &str, topic: &str, options: &[&str]) -> String {
 /// Makes a topic.
 #[track_caller]
 pub(super) fn create(url: &str, topic: &str, options: &[&str]) {
-    let done = ottla(&[&["-u", url, "topic", "create", topic], options].concat());
+    let done = ottla(&[&["-u", url, "topic", "create", topic][..], options].concat());
     assert_eq!(done.code, 0, "{done:?}");
 }
 
