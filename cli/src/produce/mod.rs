@@ -23,8 +23,8 @@ use shape::{KeyFrom, Shape};
 
 const AFTER_HELP: &str = "\
 Examples:
-  echo hello | ottla -u file:///var/lib/app/log produce greetings
   ottla -u kafka://localhost:9092 produce users --key-separator : < users.txt
+  echo hello | ottla -u file:///var/lib/app/log produce greetings
   ottla -u kafka://localhost:9092 produce access --key-field 1 --compression zstd /var/log/access.log
   find . -print0 | ottla -u memory:// produce files -0
   ottla -u $OLD consume users --json | ottla -u $NEW produce users --format json

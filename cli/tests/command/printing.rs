@@ -35,7 +35,8 @@ fn places_are_found() {
             (&["-p", "1"], "x y"),
             (&["-p", "1", "--from", "@5500"], "y"),
             (&["--from", "30d"], ""),
-            (&["--from", "50000", "--out-of-range", "earliest", "-p", "1"], "x y"),
+            (&["--from", "50000", "--out-of-range", "earliest", "-p", "1", "-f", "-n", "2"], "x y"),
+            (&["--from", "50000", "-p", "1"], ""),
         ] {
             let found = consume(&url, "t", options);
             assert_eq!(found.split_whitespace().collect::<Vec<_>>().join(" "), expected, "{options:?}");
@@ -45,7 +46,7 @@ fn places_are_found() {
             consume(&url, "t", &["-p", "1", "--print", "time,timestamp,partition,topic", "-n", "1"]),
             "1970-01-01T00:00:05.000Z\t5000\t1\tt\n"
         );
-        let gone = super::support::ottla(&["-u", &url, "consume", "t", "-p", "0", "--from", "50000"]);
+        let gone = super::support::ottla(&["-u", &url, "consume", "t", "-p", "0", "--from", "50000", "-f"]);
         gone.failed(1, &["offset 50000 of t-0 is not in the log"]);
     }
     server.end();
