@@ -100,6 +100,9 @@ impl Bench {
         let Some(size) = outcome.bytes.checked_div(outcome.records).and_then(|size| usize::try_from(size).ok()) else {
             return Limit::NotMeasured("there were no records".to_owned());
         };
+        if let (Phase::Produce, Some(rate)) = (phase, self.load.rate) {
+            return Limit::NotMeasured(format!("it was not to be faster than {rate}/s"));
+        }
         let (records, durability) = (outcome.records, outcome.durability);
         let done = Done { url: &self.url, records, size: size.max(1), durability, written };
         match phase {

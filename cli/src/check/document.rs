@@ -4,6 +4,10 @@ use ottla::check::Report;
 use serde_json::{Value, json};
 
 /// How many things are wrong.
+#[cfg_attr(
+    not(any(feature = "disk", feature = "object-store")),
+    allow(clippy::match_single_binding, reason = "there is nothing that could be checked then")
+)]
 pub(super) fn damage_count(report: &Report) -> usize {
     match report {
         #[cfg(feature = "disk")]
@@ -15,6 +19,10 @@ pub(super) fn damage_count(report: &Report) -> usize {
 }
 
 /// All of it.
+#[cfg_attr(
+    not(any(feature = "disk", feature = "object-store")),
+    allow(clippy::match_single_binding, reason = "there is nothing that could be checked then")
+)]
 pub(super) fn of(url: &str, report: &Report) -> Value {
     let mut document = match report {
         #[cfg(feature = "disk")]

@@ -83,6 +83,7 @@ fn somebodys_own_topic_is_used_and_left() {
     ])
     .json();
     assert_eq!(phases(&report), ["produce"]);
+    assert!(report.to_string().contains("not to be faster than 1000/s"), "{report}");
     assert_eq!(super::support::consume(&url, "mine", &[]).lines().count(), 12);
     ottla(&["-u", &url, "bench", "--topic", "none", "-n", "1"]).failed(3, &["none"]);
     server.end();
