@@ -7,11 +7,12 @@ use ottla::{Env, Messages, Reader};
 
 use super::print::Printer;
 use crate::error::Error;
-use crate::signals::Signals;
+use crate::signals::{Signals, end_at_the_second};
 
 /// Prints what the reader brings, until its end, a signal, or nothing has come for `idle`.
 pub(super) async fn run(reader: Builder, env: &Env, mut printer: Printer, idle: Option<Duration>) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::Runtime)?;
+    end_at_the_second(env).map_err(Error::Runtime)?;
     let mut reader = tokio::select! {
         biased;
         _ = signals.next() => return Ok(()),

@@ -8,7 +8,7 @@ use ottla_broker_core::planted::is_planted;
 
 use super::print::Printer;
 use crate::error::Error;
-use crate::signals::Signals;
+use crate::signals::{Signals, end_at_the_second};
 
 /// How long committing and leaving may take.
 const LEAVING: Duration = Duration::from_secs(10);
@@ -21,6 +21,7 @@ pub(super) async fn run(
     idle: Option<Duration>,
 ) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::Runtime)?;
+    end_at_the_second(env).map_err(Error::Runtime)?;
     let mut consumer = tokio::select! {
         biased;
         _ = signals.next() => return Ok(()),

@@ -81,3 +81,21 @@ fn who_has_read_enough_ends_it_quietly() {
     }
     server.end();
 }
+
+/// Nobody reads, and nobody has gone.
+#[test]
+fn who_does_not_read_does_not_keep_it_from_ending() {
+    let server = Served::start("memory://", &[]);
+    let url = server.url();
+    create(&url, "t", &["--partitions", "1"]);
+    // More than a pipe holds.
+    produce(&url, "t", &[], format!("{}\n", "x".repeat(500_000)));
+    let mut running = Running::start(&["-u", &url, "consume", "t", "-f"]);
+    running.out.as_mut().unwrap().get_mut().read_exact(&mut [0; 10]).unwrap();
+    // Two that come at once may count as one.
+    while !running.has_ended() {
+        running.signal(Signal::INT);
+    }
+    assert_eq!(running.end(), (130, String::new()));
+    server.end();
+}

@@ -123,6 +123,10 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Its exit code, and what it said on stderr.
     pub(super) fn end(&mut self) -> (i32, String) {
         let mut err = String::new();
