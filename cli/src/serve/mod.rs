@@ -22,6 +22,7 @@ use crate::signals::{INTERRUPTED, Signals};
 
 /// How often the broker is asked whether it is still the one.
 const LOOK: Duration = Duration::from_secs(1);
+
 pub(crate) async fn run(args: Args, mut context: Context) -> Result<(), Error> {
     let options = Options::new(args, &mut context)?;
     let secure = secure(&options)?;
