@@ -132,7 +132,7 @@ mod tests {
             told.try_send(Event::Begin(Arc::from("f"))).unwrap();
             let mut rest = *file;
             while !rest.is_empty() {
-                let (piece, after) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
+                let (piece, after) = rest.split_at_checked((*sizes.next().unwrap()).min(rest.len())).unwrap();
                 told.try_send(Event::Chunk(BytesMut::from(piece))).unwrap();
                 rest = after;
             }

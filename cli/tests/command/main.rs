@@ -1,7 +1,6 @@
 //! The program, as people and programs call it: against a directory that it opens itself, and against a server of its
 //! own.
 #![cfg(all(unix, feature = "memory", feature = "disk", feature = "kafka"))]
-#![allow(clippy::disallowed_methods, reason = "tests have files of their own")]
 
 mod benches;
 mod errors;
