@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     to: To,
     /// A topic, or some of its partitions, as in `orders:0,3-5`; otherwise all for which the group has committed.
-    #[arg(short, long = "topic", value_name = "TOPIC[:PARTITIONS]")]
+    #[arg(short = 't', long = "topic", value_name = "TOPIC[:PARTITIONS]")]
     places: Vec<Place>,
     /// Only shows what would be set.
     #[arg(short = 'n', long)]

@@ -22,6 +22,8 @@ use crate::signals::{INTERRUPTED, Signals};
 
 /// How often the broker is asked whether it is still the one.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long the log may take to end at least, whatever clients were given: what was acknowledged lazily is written then.
+const CLOSING: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(args: Args, mut context: Context) -> Result<(), Error> {
     let options = Options::new(args, &mut context)?;
@@ -36,7 +38,7 @@ pub(crate) async fn run(args: Args, mut context: Context) -> Result<(), Error> {
         opened = opening => opened.map_err(|error| context.refused(error))?,
     };
     let served = serve(&client, &options, secure, metrics, &context, &mut signals).await;
-    let closed = hurry(&mut signals, client.close(options.shutdown)).await;
+    let closed = hurry(&mut signals, client.close(options.shutdown.max(CLOSING))).await;
     served.and_then(|()| closed.map_err(Error::from))
 }
 

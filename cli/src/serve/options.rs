@@ -129,16 +129,19 @@ fn advertised(text: &str) -> Result<(String, Option<u16>), Error> {
         ))
     };
     let is_address = |host: &str| host.parse::<std::net::Ipv6Addr>().is_ok();
-    if is_address(text) {
-        return Ok((text.to_owned(), None));
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, Some(port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?)),
-        None => (text, None),
+    // An address of IPv6 stands in brackets if there is a port.
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) if is_address(host) => (host, rest),
+        Some(_) => return Err(wrong()),
+        None if is_address(text) => (text, ""),
+        None => text.find(':').and_then(|colon| text.split_at_checked(colon)).unwrap_or((text, "")),
     };
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let is_name = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/[]@,".contains(c));
-    if !is_name || (host.contains(':') && !is_address(host)) {
+    let port = match port.strip_prefix(':') {
+        Some(port) => Some(port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?),
+        None if port.is_empty() => None,
+        None => return Err(wrong()),
+    };
+    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "/[]@,".contains(c)) {
         return Err(wrong());
     }
     Ok((host.to_owned(), port))
@@ -198,7 +201,20 @@ mod tests {
             let found = advertised(text);
             assert!(matches!(&found, Ok((host, port)) if (host.as_str(), *port) == expected), "{text}: {found:?}");
         }
-        for text in ["", ":9092", "log:", "log:0", "log:70000", "a b", "http://log:9092", "me@log", "a,b", "x:y:9"] {
+        for text in [
+            "",
+            ":9092",
+            "log:",
+            "log:0",
+            "log:70000",
+            "a b",
+            "http://log:9092",
+            "me@log",
+            "a,b",
+            "x:y:9",
+            "[log]:9",
+            "[::1]9",
+        ] {
             assert!(advertised(text).is_err(), "{text}");
         }
     }

@@ -15,11 +15,18 @@ Records with a key go to other partitions once there are more of them.";
 /// Changes a topic's configs or number of partitions.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
-#[group(id = "changes", required = true, multiple = true, args = ["partitions", "configs", "reset"])]
 pub(crate) struct Args {
     /// Its name.
     #[arg(value_name = "TOPIC")]
     name: String,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+/// At least one.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+struct Changes {
     /// How many partitions it has from now on: more than it had.
     #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(1..))]
     partitions: Option<i32>,
@@ -32,23 +39,24 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Error> {
-    if let Some(both) = args.reset.iter().find(|name| args.configs.iter().any(|config| config.name == **name)) {
+    let Args { name, changes: Changes { partitions, configs, reset } } = args;
+    if let Some(both) = reset.iter().find(|name| configs.iter().any(|config| config.name == **name)) {
         return Err(Error::Usage(format!("`{both}` cannot be set and reset at once")));
     }
     context
         .with_client(async |client| {
             let admin = client.admin();
-            let set = args.configs.iter().map(|config| (config.name.clone(), Some(config.value.clone())));
-            let changes: Vec<_> = set.chain(args.reset.iter().map(|name| (name.clone(), None))).collect();
+            let set = configs.iter().map(|config| (config.name.clone(), Some(config.value.clone())));
+            let changes: Vec<_> = set.chain(reset.iter().map(|name| (name.clone(), None))).collect();
             if !changes.is_empty() {
-                admin.alter_configs(&args.name, changes).await?;
+                admin.alter_configs(&name, changes).await?;
             }
-            if let Some(partitions) = args.partitions {
-                admin.add_partitions(&args.name, partitions).await?;
+            if let Some(partitions) = partitions {
+                admin.add_partitions(&name, partitions).await?;
             }
             Ok(())
         })
         .await?;
-    let told = serde_json::json!({"name": args.name, "altered": true});
-    context.out.show(&told, |_| format!("topic {} altered", args.name))
+    let told = serde_json::json!({"name": name, "altered": true});
+    context.out.show(&told, |_| format!("topic {name} altered"))
 }
