@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::setting::Setting;
-use crate::{completions, group, serve, topic, user};
+use crate::{bench, check, completions, consume, copy, group, produce, serve, topic, user};
 
 const AFTER_HELP: &str = "\
 Examples:
   ottla serve file:///var/lib/app/log                  a broker for Kafka clients on 127.0.0.1:9092
   ottla -u kafka://localhost:9092 topic list           its topics
+  ottla -u kafka://localhost:9092 produce users        lines of the standard input, a record each
+  ottla -u kafka://localhost:9092 consume users -f     and out again
   ottla -u file:///var/lib/app/log group describe g    a log that nobody has open, without a server
 
 URLs: memory://, memory://name, file:///path, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix,
@@ -70,6 +72,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: group::Command,
     },
+    Produce(produce::Args),
+    Consume(consume::Args),
+    Copy(copy::Args),
+    Check(check::Args),
+    Bench(bench::Args),
     /// Makes, lists and deletes the users who log in to a log's server.
     User {
         #[command(subcommand)]

@@ -13,7 +13,7 @@ use crate::output::Output;
 use crate::setting::Setting;
 
 /// How long the end of a client may take: a command has nothing that it has not waited for.
-const CLOSING: Duration = Duration::from_secs(10);
+pub(crate) const CLOSING: Duration = Duration::from_secs(10);
 
 /// What every command is given.
 #[derive(Debug)]
@@ -84,16 +84,29 @@ impl Context {
         self.settings.get("server")
     }
 
+    /// A number that was set in a table, if there is one: what is wrong with another is said by the library.
+    pub(crate) fn number(&self, table: &str, name: &str) -> Option<usize> {
+        let number = self.settings.get(table)?.get(name)?.as_integer()?;
+        usize::try_from(number).ok()
+    }
+
+    /// What was set, as a client's document: all but the URL, and what is the server's.
+    ///
+    /// # Errors
+    /// [`Error::Failed`].
+    pub(crate) fn document(&self) -> Result<String, Error> {
+        let mut settings = self.settings.clone();
+        settings.remove("server");
+        settings.entry("client_id").or_insert_with(|| "ottla-cli".into());
+        toml::to_string(&settings).map_err(|error| Error::Failed(error.to_string()))
+    }
+
     /// What was set, for `url`.
     ///
     /// # Errors
     /// [`Error::Setting`].
     pub(crate) fn builder(&self, url: &str) -> Result<ClientBuilder, Error> {
-        let mut settings = self.settings.clone();
-        settings.remove("server");
-        settings.entry("client_id").or_insert_with(|| "ottla-cli".into());
-        let text = toml::to_string(&settings).map_err(|error| Error::Failed(error.to_string()))?;
-        match ClientBuilder::from_config(&text) {
+        match ClientBuilder::from_config(&self.document()?) {
             Ok(builder) => Ok(builder.url(url).env(self.env.clone())),
             Err(error) => Err(self.refused(error)),
         }
@@ -107,21 +120,20 @@ impl Context {
         }
     }
 
-    /// Connects to the URL that was named.
+    /// Connects to `url`.
     ///
     /// # Errors
-    /// [`Error::Usage`], [`Error::Setting`], [`Error::Ottla`].
-    pub(crate) async fn connect(&self) -> Result<Client, Error> {
-        let builder = self.builder(self.url()?)?;
-        builder.connect().await.map_err(|error| self.refused(error))
+    /// [`Error::Setting`], [`Error::Ottla`].
+    pub(crate) async fn connect(&self, url: &str) -> Result<Client, Error> {
+        self.builder(url)?.connect().await.map_err(|error| self.refused(error))
     }
 
-    /// Connects, does `work`, and ends the client whatever came of it.
+    /// Connects to the URL that was named, does `work`, and ends the client whatever came of it.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect); what `work` said, or else the end of the client.
+    /// [`Error::Usage`]; as [`connect`](Self::connect); what `work` said, or else the end of the client.
     pub(crate) async fn with_client<T>(&self, work: impl AsyncFnOnce(&Client) -> Result<T, Error>) -> Result<T, Error> {
-        let client = self.connect().await?;
+        let client = self.connect(self.url()?).await?;
         let done = work(&client).await;
         let closed = client.close(CLOSING).await;
         match done {

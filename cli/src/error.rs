@@ -108,6 +108,9 @@ fn of_library(error: &ottla::Error) -> Code {
             | Connect::Malformed { .. }
             | Connect::UnknownScheme { .. }
             | Connect::FeatureOff { .. }
+            | Connect::NoLog { .. }
+            | Connect::NotCheckable { .. }
+            | Connect::OnePlace { .. }
             | Connect::Settings { .. },
         ) => return Code::Usage,
         _ => {}

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `ottla serve URL` | serves a log to Kafka clients |
 //! | `ottla topic …`, `ottla group …` | topics and consumer groups of any log |
+//! | `ottla produce`, `ottla consume` | records from and to files, the standard input and output |
+//! | `ottla copy`, `ottla check` | whole logs that nobody serves |
+//! | `ottla bench` | throughput, latency and CPU, beside the limits of the machine |
 //! | `ottla user …` | who may log in to a log's server |
 //! | `ottla completions SHELL` | completions for a shell |
 //!
@@ -11,12 +14,21 @@
 //! people; with `--json` it is for programs, and errors are too. `ottla --help` says which exit codes there are.
 
 mod args;
+mod bench;
+mod check;
 mod completions;
 mod connect;
+mod consume;
+mod copy;
 mod error;
 mod group;
 mod moment;
+mod names;
 mod output;
+mod place;
+mod produce;
+mod producer_options;
+mod records;
 mod serve;
 mod setting;
 mod signals;
@@ -53,6 +65,11 @@ fn start(cli: Cli) -> Result<(), Error> {
             Command::Serve(args) => Box::pin(serve::run(*args, context)).await,
             Command::Topic { command } => Box::pin(topic::run(command, &context)).await,
             Command::Group { command } => Box::pin(group::run(command, &context)).await,
+            Command::Produce(args) => Box::pin(produce::run(args, context)).await,
+            Command::Consume(args) => Box::pin(consume::run(args, &context)).await,
+            Command::Copy(args) => Box::pin(copy::run(args, &context)).await,
+            Command::Check(args) => Box::pin(check::run(args, &context)).await,
+            Command::Bench(args) => Box::pin(bench::run(args, context)).await,
             Command::User { command } => Box::pin(user::run(command, &context)).await,
             Command::Completions(args) => completions::run(&args),
         }

@@ -2,6 +2,26 @@
 
 use std::io;
 
+use ottla::Env;
+
+/// What a shell says of a program that SIGINT has ended.
+pub(crate) const INTERRUPTED: i32 = 130;
+
+/// From now on the second one ends the process at once, even while it is held up by somebody who does not read what it
+/// prints.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn end_at_the_second(env: &Env) -> io::Result<()> {
+    let mut signals = Signals::new()?;
+    drop(env.spawn("ottla-second-signal", async move {
+        signals.next().await;
+        signals.next().await;
+        std::process::exit(INTERRUPTED);
+    }));
+    Ok(())
+}
+
 /// Ctrl-C and, where there is one, SIGTERM.
 #[derive(Debug)]
 pub(crate) struct Signals {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "object-store")]
 mod bucket;
+mod check;
 #[cfg(feature = "testing")]
 pub(crate) mod crashable;
 #[cfg(feature = "disk")]
@@ -27,6 +28,8 @@ use ottla_broker_core::log::Backend;
 
 #[cfg(feature = "object-store")]
 pub use bucket::{Addressing, ObjectStoreOptions, Secret};
+pub use check::CheckReport;
+pub(crate) use check::check;
 pub use error::Error;
 pub(crate) use hold::{Held, Kept, hold_both};
 #[cfg(feature = "kafka-tls")]
@@ -34,7 +37,11 @@ pub use kafka::{ClientCertificate, Pem, TlsOptions};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaOptions, Login, Mechanism};
 #[cfg(feature = "object-store")]
-pub use ottla_backends::bucket::{BucketOptions, BucketStats, Requests};
+pub use ottla_backends::bucket::{
+    BucketOptions, BucketStats, LogReport as BucketLogReport, Report as BucketReport, Requests,
+};
+#[cfg(feature = "disk")]
+pub use ottla_backends::disk::check::Report as DiskReport;
 #[cfg(feature = "disk")]
 pub use ottla_backends::disk::{DiskOptions, DiskStats, Level};
 pub use stats::StorageStats;

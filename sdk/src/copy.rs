@@ -120,14 +120,16 @@ impl Copy {
         self
     }
 
-    /// Takes the tables of the backends (`[disk]`, `[object-store]`) from a TOML document. They hold on both sides.
+    /// Takes the tables of the backends (`[disk]`, `[object-store]`) from a client's TOML document, as
+    /// [`Client::from_config`](crate::Client::from_config) describes it. They hold on both sides; all else that may be in
+    /// it is left in peace.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for an unknown setting or a value that cannot be.
     pub fn settings(mut self, toml: &str) -> Result<Self, crate::Error> {
         let mut top = Section::parse(toml)?;
         self.backends = connect::Settings::read(&mut top)?;
-        top.finish()?;
+        top.finish_client()?;
         Ok(self)
     }
 

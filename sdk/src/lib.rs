@@ -54,10 +54,12 @@
 //! - [`Partitioner`] chooses where records go: [`KeyHash`], [`Sticky`], [`Random`], [`RoundRobin`],
 //!   [`Explicit`], or your own.
 //! - [`mod@copy`]: moving a log, with all that belongs to it, from one URL to another.
+//! - [`mod@check`]: verifying a log that is stored, byte by byte.
 //! - [`codec`]: keys and values as types, by [`Producer::typed`] and [`Reader::typed`].
 //! - [`Error`] answers what to do; every receipt, a [`RecordMetadata`], says what it has reached.
 
 mod admin;
+pub mod check;
 mod client;
 mod cluster;
 pub mod codec;

@@ -32,7 +32,7 @@ use ottla_backends::disk::{DiskBackend, DiskOptions, Level};
 use ottla_broker_core::env::Env;
 use ottla_broker_core::log::LogStorage;
 use ottla_broker_core::record::Batch;
-use ottla_tests::bench::{Samples, Watch, figure};
+use ottla_tests::bench::{Samples, Watch, append, figure};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -137,7 +137,8 @@ impl Produce {
             let average = stats.journal_bytes as f64 / stats.groups as f64;
             drop((backend, place));
             let place = directory();
-            let limit = raw_append(place.path(), stats.journal_bytes as usize, average as usize, self.level);
+            let total = stats.journal_bytes.min(512 << 20);
+            let limit = append(place.path(), total, average as usize, self.level == Level::Fsync).unwrap();
             if round > 0 {
                 rate.push(self.records as f64 / seconds);
                 raw.push(limit * (self.records + self.warm()) as f64 / stats.journal_bytes as f64);
@@ -178,23 +179,6 @@ async fn produce(client: Client, case: Produce) -> (f64, f64) {
     let spent = watch.stop();
     client.close(Duration::from_secs(60)).await.unwrap();
     (spent.wall.as_secs_f64(), spent.cpu.as_secs_f64())
-}
-
-/// Bytes a second of plain appends of `chunk` bytes, each synced unless `os`.
-fn raw_append(directory: &Path, total: usize, chunk: usize, level: Level) -> f64 {
-    let total = total.min(512 << 20);
-    let buffer = vec![7_u8; chunk.max(1)];
-    let mut file = File::create(directory.join("raw")).unwrap();
-    let start = Instant::now();
-    let mut written = 0;
-    while written < total {
-        file.write_all(&buffer).unwrap();
-        if level == Level::Fsync {
-            file.sync_data().unwrap();
-        }
-        written += buffer.len();
-    }
-    written as f64 / start.elapsed().as_secs_f64()
 }
 
 /// One record at a time, each followed by a raw append of as many bytes.

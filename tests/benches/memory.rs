@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ottla::{At, Client, NewTopic, Record, TopicName};
-use ottla_tests::bench::{Samples, Watch, figure};
+use ottla_tests::bench::{Samples, Watch, check_bytes, copy_and_check, figure};
 use ottla_tests::counting::{self, Counting};
 
 #[global_allocator]
@@ -84,27 +84,10 @@ fn main() {
     }
 }
 
-/// One copy of every record and one CRC over what was copied, on one core, in chunks of 64 KiB as a cache would see it.
+/// One copy of every record and one CRC over what was copied; and a CRC alone.
 fn limits(case: &Case, figures: &mut Figures) {
-    let record = vec![7_u8; case.size];
-    let mut chunk = Vec::with_capacity(64 << 10);
-    let watch = Watch::start();
-    let mut sum = 0_u32;
-    for _ in 0..case.records {
-        if chunk.len() + case.size > chunk.capacity() {
-            sum ^= crc32c::crc32c(&chunk);
-            chunk.clear();
-        }
-        chunk.extend_from_slice(black_box(&record));
-    }
-    black_box(sum);
-    figures.copy_limit.push(case.records as f64 / watch.stop().wall.as_secs_f64());
-    let per_chunk = (chunk.capacity() / case.size) as u64;
-    let watch = Watch::start();
-    for _ in 0..case.records / per_chunk {
-        black_box(crc32c::crc32c(black_box(&chunk)));
-    }
-    figures.check_limit.push(case.records as f64 / watch.stop().wall.as_secs_f64());
+    figures.copy_limit.push(copy_and_check(case.size, case.records));
+    figures.check_limit.push(check_bytes(case.size, case.records));
 }
 
 async fn throughput(case: &'static Case, mut figures: Figures) -> Figures {

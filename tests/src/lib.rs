@@ -8,11 +8,12 @@
 //! - `fuzz`: every decoder of what strangers send; `cargo run --release -p ottla-tests --bin fuzz` is its long form.
 //! - `benches/`: each measures its own physical limit in the same run.
 
-pub mod bench;
 pub mod counting;
 pub mod fuzz;
 mod planted;
 pub mod s3;
 pub mod sim;
 
+/// What benches share with `ottla bench`.
+pub use ottla_cli::measure as bench;
 pub use planted::{Bug, Catalogue};

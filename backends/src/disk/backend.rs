@@ -8,6 +8,7 @@ use ottla_broker_core::env::Env;
 use ottla_broker_core::log::{Backend, Error, MetadataLog, SnapshotStore};
 use tokio::sync::watch;
 
+use super::check::Report;
 use super::files::{Lock, LockError, RealFiles};
 use super::options::DiskOptions;
 use super::storage::{DiskStorage, Runner, off_runtime};
@@ -107,6 +108,17 @@ impl DiskBackend {
             place.canonicalize().map_err(|error| OpenError::directory(&place, error))
         });
         found.await.map_err(|source| OpenError::Log { directory, source })?
+    }
+
+    /// As [`check`](super::check()), on a thread of its own. A check that nobody waits for any more still ends by itself.
+    ///
+    /// # Errors
+    /// As [`check`](super::check()).
+    pub async fn check(directory: impl AsRef<Path>) -> Result<Report, OpenError> {
+        let directory = directory.as_ref().to_owned();
+        let place = directory.clone();
+        let checked = off_runtime("ottla-check", move || super::check(&place));
+        checked.await.map_err(|source| OpenError::Log { directory, source })?
     }
 
     async fn open_as(

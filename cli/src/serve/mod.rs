@@ -18,14 +18,12 @@ use ready::Ready;
 
 use crate::connect::Context;
 use crate::error::Error;
-use crate::signals::Signals;
+use crate::signals::{INTERRUPTED, Signals};
 
 /// How often the broker is asked whether it is still the one.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long the log may take to end at least, whatever clients were given: what was acknowledged lazily is written then.
 const CLOSING: Duration = Duration::from_secs(10);
-/// What shells say of a program that an interrupt has ended.
-const INTERRUPTED: i32 = 130;
 
 pub(crate) async fn run(args: Args, mut context: Context) -> Result<(), Error> {
     let options = Options::new(args, &mut context)?;

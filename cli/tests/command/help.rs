@@ -4,9 +4,14 @@ use super::support::ottla;
 
 #[test]
 fn every_command_has_examples() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 20] = [
         &[],
         &["serve"],
+        &["produce"],
+        &["consume"],
+        &["copy"],
+        &["check"],
+        &["bench"],
         &["completions"],
         &["topic", "create"],
         &["topic", "list"],

@@ -10,10 +10,15 @@
 )]
 #![cfg(all(unix, feature = "memory", feature = "disk", feature = "kafka"))]
 
+mod benches;
 mod errors;
 mod groups;
 mod help;
+mod logs;
+mod members;
 mod places;
+mod printing;
+mod records;
 mod serving;
 mod settings;
 mod signals;

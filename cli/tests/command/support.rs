@@ -1,6 +1,6 @@
 //! Calling the program, and a server of it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
@@ -51,6 +51,95 @@ pub(super) fn run(mut command: Command) -> Outcome {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Calls the program with this on its standard input; says what it printed, whatever bytes these are.
+pub(super) fn fed(args: &[&str], input: &[u8]) -> (Outcome, Vec<u8>) {
+    let mut command = program(args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // Beside it: it may print before it has read all. It need not read all of it, either.
+    let feeding = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    feeding.join().unwrap();
+    let outcome = Outcome {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    };
+    (outcome, output.stdout)
+}
+
+/// Writes lines into a topic, and sees it succeed.
+#[track_caller]
+pub(super) fn produce(url: &str, topic: &str, options: &[&str], input: impl AsRef<[u8]>) -> Outcome {
+    let (done, _) = fed(&[&["-u", url, "produce", topic][..], options].concat(), input.as_ref());
+    assert_eq!(done.code, 0, "{done:?}");
+    done
+}
+
+/// What is printed of a topic.
+#[track_caller]
+pub(super) fn consume(url: &str, topic: &str, options: &[&str]) -> String {
+    let done = ottla(&[&["-u", url, "consume", topic][..], options].concat());
+    assert_eq!(done.code, 0, "{done:?}");
+    done.out
+}
+
+/// Makes a topic.
+#[track_caller]
+pub(super) fn create(url: &str, topic: &str, options: &[&str]) {
+    let done = ottla(&[&["-u", url, "topic", "create", topic][..], options].concat());
+    assert_eq!(done.code, 0, "{done:?}");
+}
+
+/// A program in the midst of its work. It is killed at the latest when this is dropped.
+#[derive(Debug)]
+pub(super) struct Running {
+    child: Child,
+    pub(super) out: Option<BufReader<ChildStdout>>,
+    pub(super) stdin: Option<std::process::ChildStdin>,
+}
+
+impl Running {
+    pub(super) fn start(args: &[&str]) -> Self {
+        let mut command = program(args);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (out, stdin) = (child.stdout.take().map(BufReader::new), child.stdin.take());
+        Self { child, out, stdin }
+    }
+
+    /// The next line that it prints.
+    pub(super) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.as_mut().unwrap().read_line(&mut line).unwrap();
+        assert!(line.ends_with('\n'), "it ended after `{line}`: {:?}", self.end());
+        line.trim_end().to_owned()
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Its exit code, and what it said on stderr.
+    pub(super) fn end(&mut self) -> (i32, String) {
+        let mut err = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        (self.child.wait().unwrap().code().unwrap_or(-1), err)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

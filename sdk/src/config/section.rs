@@ -148,6 +148,14 @@ impl Section {
         T::deserialize(table).map_err(|error| Error::bad_value(shown, "so", error.to_string().trim_end()))
     }
 
+    /// Refuses what no document of a client has: for those who read only some of its tables.
+    pub(crate) fn finish_client(mut self) -> Result<(), Error> {
+        for key in ["url", "client_id", "broker", "producer", "reader", "consumer"] {
+            self.take(key);
+        }
+        self.finish()
+    }
+
     /// Refuses what nobody took.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         let Some(key) = self.table.keys().next().cloned() else {

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, OnceLock, Weak};
 
 use object_store::ObjectStore;
-use ottla_backends::bucket::{BucketBackend, BucketStorage, OpenError};
+use ottla_backends::bucket::{BucketBackend, BucketStorage, OpenError, Report};
 use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::copy;
 use ottla_broker_core::env::Env;
@@ -128,6 +128,18 @@ where
 async fn build_apart(url: &Url, builder: Builder) -> Result<Arc<dyn ObjectStore>, Error> {
     let asked = url.clone();
     apart(url, |handle| async move { builder.build(&asked, handle) }).await
+}
+
+/// What is under the prefix, whoever has it.
+pub(super) async fn verify(url: &Url, options: &ObjectStoreOptions, env: &Env) -> Result<Report, Error> {
+    let place = Place::of(url)?;
+    let store = build_apart(url, Builder::new(url, &place, options)?).await?;
+    let (asked, env) = (url.clone(), env.clone());
+    let checking = async move {
+        let checked = ottla_backends::bucket::check(store, &place.prefix, &env).await;
+        checked.map_err(|error| refused(&asked, error))
+    };
+    apart(url, |_| checking).await
 }
 
 async fn is_there(

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
+use ottla_backends::disk::check::Report;
 use ottla_backends::disk::{DiskBackend, DiskOptions, DiskStorage, Level, OpenError};
 use ottla_broker_core::config::BrokerConfig;
 use ottla_broker_core::env::Env;
@@ -53,6 +54,12 @@ pub(super) async fn locate(url: &Url, exists: bool) -> Result<PathBuf, Error> {
     let path = PathBuf::from(OsString::from_vec(url.file_path()?));
     let located = if exists { DiskBackend::find(&path).await } else { DiskBackend::locate(&path).await };
     located.map_err(|error| refused(url, error))
+}
+
+/// What the directory holds; nobody may have it open.
+pub(super) async fn verify(url: &Url) -> Result<Report, Error> {
+    let path = PathBuf::from(OsString::from_vec(url.file_path()?));
+    DiskBackend::check(&path).await.map_err(|error| refused(url, error))
 }
 
 /// The directory, for a copy alone.

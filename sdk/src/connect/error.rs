@@ -52,6 +52,14 @@ pub enum Error {
         /// What can be used instead.
         available: &'static str,
     },
+    /// There is no stored log at this URL that could be verified.
+    #[error("cannot check `{url}`: {reason}")]
+    NotCheckable {
+        /// The URL, without credentials.
+        url: String,
+        /// Why, and what to name instead.
+        reason: String,
+    },
     /// The instance at this URL is open in this process, with other options.
     #[error(
         "`{url}` is open in this process with other options ({difference}): \

@@ -19,6 +19,7 @@
 
 mod admin;
 mod backends;
+mod checking;
 mod consumers;
 mod copying;
 mod copying_bucket;
