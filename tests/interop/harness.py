@@ -12,13 +12,13 @@ import urllib.request
 import uuid
 
 # The server that a client's file has for itself, on the storage that is tried.
-BOOTSTRAP = os.environ["OTTLA_BOOTSTRAP"]
+BOOTSTRAP = os.environ["INTEROP_BOOTSTRAP"]
 # Servers that all files share: with log-ins and auto-creation; over TLS with log-ins; over mutual TLS.
-SASL = os.environ["OTTLA_SASL_BOOTSTRAP"]
-TLS = os.environ["OTTLA_TLS_BOOTSTRAP"]
-MUTUAL = os.environ["OTTLA_MUTUAL_BOOTSTRAP"]
-CERTIFICATES = os.environ["OTTLA_CERTIFICATES"]
-USER, PASSWORD = "alice", "a secret, with comma"
+SASL = os.environ["INTEROP_SASL_BOOTSTRAP"]
+TLS = os.environ["INTEROP_TLS_BOOTSTRAP"]
+MUTUAL = os.environ["INTEROP_MUTUAL_BOOTSTRAP"]
+CERTIFICATES = os.environ["INTEROP_CERTIFICATES"]
+USER, PASSWORD = "alice", os.environ["INTEROP_PASSWORD"]
 MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
@@ -62,7 +62,7 @@ def certificate(name):
 
 def metric(name, **labels):
     """The sum of a counter of our own server over all of its series that have these labels."""
-    url = f"http://{os.environ['OTTLA_METRICS']}/metrics"
+    url = f"http://{os.environ['INTEROP_METRICS']}/metrics"
     total = 0.0
     for line in urllib.request.urlopen(url, timeout=5).read().decode().splitlines():
         series, _, value = line.rpartition(" ")
@@ -105,7 +105,7 @@ def _late(*_):
 
 def run():
     """Runs the cases: those of the subset, or those named, or all. Ends the process."""
-    subset = os.environ.get("OTTLA_SUBSET") == "1"
+    subset = os.environ.get("INTEROP_SUBSET") == "1"
     named = sys.argv[1:]
     signal.signal(signal.SIGALRM, _late)
     failed = []

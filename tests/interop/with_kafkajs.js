@@ -11,7 +11,7 @@ const { ZstdCodec } = require('zstd-codec')
 
 const env = process.env
 const USER = 'alice'
-const PASSWORD = 'a secret, with comma'
+const PASSWORD = env.INTEROP_PASSWORD
 const TIME = 1_700_000_000_000
 const MAX_MESSAGE_BYTES = 1_048_588
 
@@ -30,7 +30,7 @@ const unique = (what) => `${what}-${randomUUID().slice(0, 13)}`
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const quiet = { logLevel: logLevel.NOTHING }
 const few = { retry: { retries: 1, initialRetryTime: 50 } }
-const kafka = (settings = {}) => new Kafka({ brokers: [env.OTTLA_BOOTSTRAP], clientId: 'suite', ...quiet, ...settings })
+const kafka = (settings = {}) => new Kafka({ brokers: [env.INTEROP_BOOTSTRAP], clientId: 'suite', ...quiet, ...settings })
 const own = kafka()
 
 /** Runs `body` with a client that is connected, and disconnects it. */
@@ -79,7 +79,7 @@ async function take(topic, count, { on = own, settings = {}, begin = () => {}, g
 }
 
 async function metric(name, labels) {
-  const text = await (await fetch(`http://${env.OTTLA_METRICS}/metrics`)).text()
+  const text = await (await fetch(`http://${env.INTEROP_METRICS}/metrics`)).text()
   const rows = text.split('\n').filter((line) => line.startsWith(`${name}{`) && line.includes(labels))
   return rows.reduce((sum, line) => sum + Number(line.split(' ').pop()), 0)
 }
@@ -162,7 +162,7 @@ basic('topics are made, described, altered and deleted', async () => {
     await client.deleteTopics({ topics: [topic] })
     await rejects('UNKNOWN_TOPIC_OR_PARTITION', client.deleteTopics({ topics: [topic] }))
     const { brokers } = await client.describeCluster()
-    assert.deepEqual(brokers.map((one) => `${one.host}:${one.port}`), [env.OTTLA_BOOTSTRAP])
+    assert.deepEqual(brokers.map((one) => `${one.host}:${one.port}`), [env.INTEROP_BOOTSTRAP])
   })
 })
 
@@ -250,7 +250,7 @@ basic('a consumer at the end waits and then is prompt', async () => {
 })
 
 const login = (mechanism, password = PASSWORD, more = {}) =>
-  kafka({ brokers: [env.OTTLA_SASL_BOOTSTRAP], sasl: { mechanism, username: USER, password }, ...more })
+  kafka({ brokers: [env.INTEROP_SASL_BOOTSTRAP], sasl: { mechanism, username: USER, password }, ...more })
 
 basic('logging in', async () => {
   for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512']) {
@@ -268,10 +268,10 @@ basic('topics made on demand', async () => {
   assert.equal(`${(await take(topic, 1, { on }))[0].value}`, 'x')
 })
 
-const file = (name) => fs.readFileSync(path.join(env.OTTLA_CERTIFICATES, name), 'utf8')
+const file = (name) => fs.readFileSync(path.join(env.INTEROP_CERTIFICATES, name), 'utf8')
 
 basic('over TLS', async () => {
-  const over = (ca) => login('scram-sha-256', PASSWORD, { brokers: [env.OTTLA_TLS_BOOTSTRAP], ssl: { ca: [file(ca)] }, ...few })
+  const over = (ca) => login('scram-sha-256', PASSWORD, { brokers: [env.INTEROP_TLS_BOOTSTRAP], ssl: { ca: [file(ca)] }, ...few })
   await admin((client) => client.listTopics(), over('ca.pem'))
   await assert.rejects(admin((client) => client.listTopics(), over('other-ca.pem')), /certificate/)
 })
@@ -279,7 +279,7 @@ basic('over TLS', async () => {
 whole('over mutual TLS', async () => {
   const over = (own) => {
     const ssl = { ca: [file('ca.pem')], ...(own && { cert: file(`${own}.pem`), key: file(`${own}.key`) }) }
-    return kafka({ brokers: [env.OTTLA_MUTUAL_BOOTSTRAP], ssl, ...few })
+    return kafka({ brokers: [env.INTEROP_MUTUAL_BOOTSTRAP], ssl, ...few })
   }
   await admin((client) => client.listTopics(), over('client'))
   await assert.rejects(admin((client) => client.listTopics(), over(null)))
@@ -298,7 +298,7 @@ async function main() {
   const named = process.argv.slice(2)
   let failed = 0
   for (const { name, body, basic } of cases) {
-    if (named.length ? !named.includes(name) : env.OTTLA_SUBSET === '1' && !basic) continue
+    if (named.length ? !named.includes(name) : env.INTEROP_SUBSET === '1' && !basic) continue
     const begin = Date.now()
     let late
     const limit = new Promise((_, reject) => {
