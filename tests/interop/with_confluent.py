@@ -135,6 +135,23 @@ def acks_of_none_and_one():
     reader.close()
 
 
+@case
+def clients_that_do_not_ask_for_versions():
+    """They speak the versions of the broker that they are told of."""
+    for version in ("0.11.0", "2.1.0"):
+        old = {"api.version.request": False, "broker.version.fallback": version, "log_level": 3}
+        name, group = create(topic("old"), 2), topic("group")
+        assert send(name, [b"x"], {**old, "compression.type": "gzip"}, partition=1, headers=[("h", b"1")]) == [0]
+        reader = consumer({**old, "group.id": group})
+        reader.subscribe([name])
+        [record] = take(reader, 1)
+        assert (record.value(), record.partition(), record.headers()) == (b"x", 1, [("h", b"1")]), version
+        reader.commit(asynchronous=False)
+        [committed] = reader.committed([TopicPartition(name, 1)], timeout=10)
+        assert committed.offset == 1
+        reader.close()
+
+
 @basic
 def topics_are_made_described_altered_and_deleted():
     client, name = admin(), create(topic("admin"), 2, **{"retention.ms": "3600000"})

@@ -138,6 +138,29 @@ def topics_are_made_described_altered_and_deleted():
 
 
 @case
+def clients_of_older_brokers():
+    """They do not ask what is served, and speak the versions of their time."""
+    for version in [(0, 11), (1, 0), (2, 0), (2, 4), (3, 0), (3, 9)]:
+        client, name, group = admin(api_version=version), topic("old"), topic("group")
+        client.create_topics({name: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
+        sender = producer(api_version=version, compression_type="gzip")
+        assert sender.send(name, b"value", b"key", [("h", b"1")], 1).get(20).offset == 0
+        sender.close()
+        for count in (1, 0):
+            reader = consumer(name, group_id=group, api_version=version)
+            found = take(reader, count) if count else [r for rs in reader.poll(timeout_ms=1000).values() for r in rs]
+            assert [(one.key, one.value, one.partition, list(one.headers)) for one in found] == [
+                (b"key", b"value", 1, [("h", b"1")])
+            ][:count], (version, found)
+            assert reader.offsets_for_times({TopicPartition(name, 1): 0})[TopicPartition(name, 1)].offset == 0
+            reader.commit()
+            reader.close()
+        assert client.list_group_offsets({group: [TopicPartition(name, 1)]})[group][TopicPartition(name, 1)].offset == 1
+        client.delete_topics([name])
+        client.close()
+
+
+@case
 def what_the_cluster_tells():
     client, name = admin(), create(topic("cluster"))
     send(name, [b"x" * 1000])

@@ -112,21 +112,21 @@ logging_in() {
         local how=(-X security.protocol=sasl_plaintext $(as_user "$mechanism"))
         echo hello | kcat_on "$INTEROP_SASL_BOOTSTRAP" "${how[@]}" -X "sasl.password=$INTEROP_PASSWORD" -P -t "$topic"
         same hello "$(kcat_on "$INTEROP_SASL_BOOTSTRAP" "${how[@]}" -X "sasl.password=$INTEROP_PASSWORD" -q -C -t "$topic" -o beginning -e)"
-        fails_with 'the password is wrong' kcat_on "$INTEROP_SASL_BOOTSTRAP" "${how[@]}" -X sasl.password=wrong -L -m 5
+        fails_with 'the password is wrong' kcat_on "$INTEROP_SASL_BOOTSTRAP" "${how[@]}" -X sasl.password=wrong -L -m 2
     done
 }
 
 over_tls() {
     local how=(-X security.protocol=sasl_ssl $(as_user SCRAM-SHA-256) -X "sasl.password=$INTEROP_PASSWORD")
     kcat_on "$INTEROP_TLS_BOOTSTRAP" "${how[@]}" -X ssl.ca.location="$INTEROP_CERTIFICATES/ca.pem" -L >/dev/null
-    fails_with 'certificate' kcat_on "$INTEROP_TLS_BOOTSTRAP" "${how[@]}" -X ssl.ca.location="$INTEROP_CERTIFICATES/other-ca.pem" -L -m 5
+    fails_with 'certificate' kcat_on "$INTEROP_TLS_BOOTSTRAP" "${how[@]}" -X ssl.ca.location="$INTEROP_CERTIFICATES/other-ca.pem" -L -m 2
 }
 
 over_mutual_tls() {
     local how=(-X security.protocol=ssl -X ssl.ca.location="$INTEROP_CERTIFICATES/ca.pem")
     local key=(-X ssl.certificate.location="$INTEROP_CERTIFICATES/client.pem" -X ssl.key.location="$INTEROP_CERTIFICATES/client.key")
     kcat_on "$INTEROP_MUTUAL_BOOTSTRAP" "${how[@]}" "${key[@]}" -L >/dev/null
-    fails_with 'certificate required' kcat_on "$INTEROP_MUTUAL_BOOTSTRAP" "${how[@]}" -L -m 5
+    fails_with 'certificate required' kcat_on "$INTEROP_MUTUAL_BOOTSTRAP" "${how[@]}" -L -m 2
 }
 
 cases=(
