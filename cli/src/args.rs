@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::setting::Setting;
-use crate::{completions, group, serve, topic};
+use crate::{completions, group, serve, topic, user};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -59,7 +59,7 @@ pub(crate) struct Common {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Creates, lists, describes, changes and deletes topics.
     Topic {
         #[command(subcommand)]
@@ -69,6 +69,11 @@ pub(crate) enum Command {
     Group {
         #[command(subcommand)]
         command: group::Command,
+    },
+    /// Makes, lists and deletes the users who log in to a log's server.
+    User {
+        #[command(subcommand)]
+        command: user::Command,
     },
     Completions(completions::Args),
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ottla::{Client, ClientBuilder, Env};
+use ottla_broker_core::planted::is_planted;
 use toml::Table;
 
 use crate::args::Common;
@@ -42,7 +43,8 @@ impl Context {
             Some(toml::Value::String(url)) => Some(url),
             Some(_) => return Err(Error::Usage("the setting `url` is a text in quotes".to_owned())),
         };
-        let url = common.url.clone().or(url);
+        let url =
+            if is_planted("cli-file-before-flags") { url.or(common.url.clone()) } else { common.url.clone().or(url) };
         // A file that serves `ottla serve` too; brokers elsewhere have their own.
         if url.as_deref().is_some_and(names_brokers) {
             settings.remove("broker");

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `ottla serve URL` | serves a log to Kafka clients |
 //! | `ottla topic …`, `ottla group …` | topics and consumer groups of any log |
+//! | `ottla user …` | who may log in to a log's server |
 //! | `ottla completions SHELL` | completions for a shell |
 //!
 //! Each command but `serve` works against *any* URL: a log that it opens itself, or brokers. What it prints is for
@@ -20,6 +21,7 @@ mod serve;
 mod setting;
 mod signals;
 mod topic;
+mod user;
 
 use std::process::ExitCode;
 
@@ -48,9 +50,10 @@ fn start(cli: Cli) -> Result<(), Error> {
     runtime.block_on(async {
         let context = Context::new(&common)?;
         match command {
-            Command::Serve(args) => Box::pin(serve::run(args, context)).await,
+            Command::Serve(args) => Box::pin(serve::run(*args, context)).await,
             Command::Topic { command } => Box::pin(topic::run(command, &context)).await,
             Command::Group { command } => Box::pin(group::run(command, &context)).await,
+            Command::User { command } => Box::pin(user::run(command, &context)).await,
             Command::Completions(args) => completions::run(&args),
         }
     })

@@ -28,7 +28,7 @@ impl Output {
 
     /// `value` as one line of JSON, or what `people` makes of it.
     pub(crate) fn show<T: Serialize + ?Sized>(self, value: &T, people: impl FnOnce(&T) -> String) -> Result<(), Error> {
-        let text = if self.json {
+        let text = if self.is_json() {
             serde_json::to_string(value).map_err(|error| Error::Output(error.into()))?
         } else {
             people(value)

@@ -211,7 +211,7 @@ fn every_planted_bug_has_a_test_and_a_switch() {
     let listed: BTreeSet<String> = catalogue.bug.iter().map(|bug| bug.name.clone()).collect();
     assert_eq!(listed.len(), catalogue.bug.len(), "a bug is listed twice");
     let mut switches = BTreeSet::new();
-    for dir in ["broker-core/src", "backends/src", "wire/src", "server/src", "sdk/src"] {
+    for dir in ["broker-core/src", "backends/src", "wire/src", "server/src", "sdk/src", "cli/src"] {
         for text in files(dir, ".rs").values() {
             let switch = concat!("is_planted", "(\"");
             for (_, line) in code_lines(text) {

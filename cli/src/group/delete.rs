@@ -28,7 +28,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Error> {
         })
         .await?;
     let told: Vec<_> = args.names.iter().map(|name| serde_json::json!({"group": name, "deleted": true})).collect();
-    context.out.show(&told, |_| {
-        args.names.iter().map(|name| format!("group {name} deleted")).collect::<Vec<_>>().join("\n")
-    })
+    context
+        .out
+        .show(&told, |_| args.names.iter().map(|name| format!("group {name} deleted")).collect::<Vec<_>>().join("\n"))
 }

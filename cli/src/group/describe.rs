@@ -104,9 +104,8 @@ async fn ends_of(
     let mut ends = BTreeMap::new();
     for topic in topics {
         match admin.offsets(&topic, ottla::OffsetSpec::Latest).await {
-            Ok(found) => ends.extend(
-                found.into_iter().filter_map(|(n, end)| Some((TopicPartition::new(topic.clone(), n), end?.0))),
-            ),
+            Ok(found) => ends
+                .extend(found.into_iter().filter_map(|(n, end)| Some((TopicPartition::new(topic.clone(), n), end?.0)))),
             // Deleted meanwhile.
             Err(error) if error.kafka_code() == Some(ErrorCode::UnknownTopicOrPartition) => {}
             Err(error) => return Err(error.into()),

@@ -1,6 +1,10 @@
 //! `ottla group`.
 
+mod delete;
+mod describe;
 mod list;
+mod place;
+mod reset;
 
 use clap::Subcommand;
 
@@ -11,10 +15,16 @@ use crate::error::Error;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     List(list::Args),
+    Describe(describe::Args),
+    Reset(reset::Args),
+    Delete(delete::Args),
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Error> {
     match command {
         Command::List(args) => list::run(args, context).await,
+        Command::Describe(args) => describe::run(args, context).await,
+        Command::Reset(args) => reset::run(args, context).await,
+        Command::Delete(args) => delete::run(args, context).await,
     }
 }

@@ -58,7 +58,8 @@ mod tests {
         assert_eq!(partitions("orders"), Ok(None));
         assert_eq!(partitions("orders:3"), Ok(Some(vec![3])));
         assert_eq!(partitions("orders:5, 0,2-4,3"), Ok(Some(vec![0, 2, 3, 4, 5])));
-        for wrong in ["orders:", "orders:x", "orders:-1", "orders:3-1", "orders:1-", "orders:0-2000000000", "orders:1,,2"]
+        for wrong in
+            ["orders:", "orders:x", "orders:-1", "orders:3-1", "orders:1-", "orders:0-2000000000", "orders:1,,2"]
         {
             assert!(partitions(wrong).unwrap_err().contains("orders:0,3-5"), "{wrong}");
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla::{Admin, GroupState, Offset, OffsetSpec, TopicName, TopicPartition};
+use ottla_broker_core::planted::is_planted;
 use serde::Serialize;
 
 use super::place::Place;
@@ -96,7 +97,7 @@ async fn reset(admin: &Admin, args: &Args, now_ms: i64) -> Result<Reset, Error> 
         offsets.extend(found.into_iter().map(|(n, offset)| (TopicPartition::new(topic.clone(), n), offset)));
     }
     offsets.retain(|partition, _| wanted.contains(partition));
-    if !args.dry_run {
+    if !args.dry_run || is_planted("cli-dry-run-sets") {
         stopped(admin, &args.name).await?;
         admin.alter_group_offsets(&args.name, offsets.clone()).await?;
     }
@@ -106,11 +107,7 @@ async fn reset(admin: &Admin, args: &Args, now_ms: i64) -> Result<Reset, Error> 
         partition: partition.partition,
         after: offset.0,
     };
-    Ok(Reset {
-        group: args.name.clone(),
-        applied: !args.dry_run,
-        partitions: offsets.into_iter().map(row).collect(),
-    })
+    Ok(Reset { group: args.name.clone(), applied: !args.dry_run, partitions: offsets.into_iter().map(row).collect() })
 }
 
 /// The partitions that were named, each of which is there; or those of the group.
@@ -122,7 +119,8 @@ async fn wanted(
     if args.places.is_empty() {
         if before.is_empty() {
             let name = &args.name;
-            let message = format!("group `{name}` has committed nothing: name the topics that it is to read with `--topic`");
+            let message =
+                format!("group `{name}` has committed nothing: name the topics that it is to read with `--topic`");
             return Err(Error::NotFound(message));
         }
         return Ok(before.keys().cloned().collect());
@@ -185,8 +183,9 @@ impl To {
         for partition in wanted.iter().filter(|partition| partition.topic == *topic) {
             let of = |offsets: &BTreeMap<i32, Offset>| offsets.get(&partition.partition).copied();
             let (Some(start), Some(end)) = (of(&starts), of(&ends)) else { continue };
-            if offset < start || offset > end {
-                let message = format!("offset {offset} is not in {partition}, which begins at {start} and ends at {end}");
+            if (offset < start || offset > end) && !is_planted("cli-reset-beyond-the-log") {
+                let message =
+                    format!("offset {offset} is not in {partition}, which begins at {start} and ends at {end}");
                 return Err(Error::Usage(message));
             }
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla::{Broker, Client};
+use ottla_broker_core::planted::is_planted;
 use ottla_server::{Mechanism, Server};
 
 pub(crate) use args::Args;
@@ -96,6 +97,9 @@ async fn replaced(broker: &Broker, context: &Context) {
 
 /// What `ending` comes to, unless another signal comes.
 async fn hurry<T>(signals: &mut Signals, ending: impl Future<Output = T>) -> T {
+    if is_planted("cli-second-signal-waits") {
+        return ending.await;
+    }
     tokio::select! {
         biased;
         signal = signals.next() => {
@@ -115,12 +119,12 @@ async fn admit(broker: &Broker, options: &Options) -> Result<(), Error> {
     if options.mechanisms.contains(&Mechanism::Plain) && options.tls.is_none() {
         tracing::warn!("clients that log in by PLAIN send their passwords for everybody to read: there is no TLS");
     }
-    if !broker.describe_scram(None).map_err(failed)?.is_empty() {
+    if !broker.describe_scram(None).map_err(failed)?.is_empty() || is_planted("cli-serves-nobody") {
         return Ok(());
     }
     match &options.first_user {
         None => Err(Error::Usage(
-            "nobody could log in: there are no users yet. Make the first one with `--first-user NAME`".to_owned(),
+            "nobody could log in: there are no users yet. Make the first one with `--first-user NAME`, or with `ottla user set`".to_owned(),
         )),
         Some((name, password)) => {
             ottla_server::set_password(broker, name, password).await.map_err(failed)?;

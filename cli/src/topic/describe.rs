@@ -136,7 +136,6 @@ fn shown(topic: &Topic) -> String {
             number(partition.end),
         ]
     });
-    let partitions =
-        table(&["#partition", "#leader", "#epoch", "replicas", "isr", "#start", "#end"], rows);
+    let partitions = table(&["#partition", "#leader", "#epoch", "replicas", "isr", "#start", "#end"], rows);
     format!("topic {}\nid {}\nconfigs {configs}\n{partitions}", topic.name, topic.id)
 }

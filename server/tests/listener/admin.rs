@@ -5,6 +5,7 @@ use std::time::Duration;
 use ottla_broker_core::Offset;
 use ottla_broker_core::ProducerId;
 use ottla_broker_core::error::ErrorCode;
+use ottla_server::Server;
 use ottla_wire::messages::{
     ConfigToAlter, CreatableTopic, CreatePartitions, CreatePartitionsRequest, CreatePartitionsTopic, CreateTopics,
     CreateTopicsRequest, DeleteRecords, DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic, DeleteTopics,
@@ -121,5 +122,15 @@ async fn brokers_logs_producers_and_leaders_are_told() {
     assert_eq!(elected.topics[0].partitions[0].error, Some(ErrorCode::ElectionNotNeeded));
     let all = client.ask::<ElectLeaders>(2, &ElectLeadersRequest::default()).await;
     assert_eq!((all.error, all.topics.len()), (None, 0));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_name_for_clients_goes_with_the_port_that_is_listened_on() {
+    let world = world().await;
+    let builder = Server::builder(world.broker.clone()).advertised_host("log.example");
+    let other = builder.bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    assert_eq!(other.advertised().to_string(), format!("log.example:{}", other.address().port()));
+    other.shutdown(Duration::from_secs(10)).await.unwrap();
     world.close().await;
 }

@@ -48,3 +48,23 @@ fn a_shared_broker_outlives_the_runtime_that_started_it() {
         two.close(PATIENCE).await.unwrap();
     });
 }
+
+/// A listener serves the broker that clients share; it is the clients' to keep.
+#[tokio::test]
+async fn the_broker_behind_a_client_is_there_to_be_served() {
+    let (one, two) = tokio::join!(Client::connect("memory://shared-served"), Client::connect("memory://shared-served"));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    let broker = one.broker().unwrap();
+    assert!(std::sync::Arc::ptr_eq(&broker, &two.broker().unwrap()));
+    let server = ottla_server::Server::builder(broker).bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let remote = Client::connect(format!("kafka://{}", server.advertised())).await.unwrap();
+    assert!(remote.broker().is_none());
+    remote.admin().create_topic(NewTopic::new("t")).await.unwrap();
+    assert_eq!(two.admin().list_topics().await.unwrap().len(), 1);
+    remote.close(PATIENCE).await.unwrap();
+    server.shutdown(PATIENCE).await.unwrap();
+    one.close(PATIENCE).await.unwrap();
+    two.close(PATIENCE).await.unwrap();
+    drop(one);
+    assert!(two.broker().is_none(), "a client that is closed keeps no broker");
+}
