@@ -246,6 +246,24 @@ def committed_offsets_and_their_metadata_stay():
     refused(KafkaError.GROUP_ID_NOT_FOUND, lambda: done(client.delete_consumer_groups([group])))
 
 
+@case
+def topics_and_partitions_that_come_later():
+    prefix = topic("later")
+    create(f"{prefix}-1")
+    reader = consumer({"topic.metadata.refresh.interval.ms": 300, "log_level": 3})
+    reader.subscribe([f"^{prefix}-.*"])
+    send(f"{prefix}-1", [b"1"])
+    assert take(reader, 1)[0].value() == b"1"
+    create(f"{prefix}-2")
+    send(f"{prefix}-2", [b"2"])
+    assert take(reader, 1)[0].value() == b"2"
+    client = admin()
+    done(client.create_partitions([NewPartitions(f"{prefix}-1", 2)]))
+    send(f"{prefix}-1", [b"3"], partition=1)
+    assert take(reader, 1)[0].value() == b"3"
+    reader.close()
+
+
 @basic
 def large_messages():
     name, large = create(topic("large")), {"message.max.bytes": 8 << 20}

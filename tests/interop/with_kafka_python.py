@@ -297,8 +297,8 @@ def logging_in():
         client = admin(**log_in(mechanism))
         client.list_topics()
         client.close()
-        fails(errors.KafkaError, admin, bootstrap_timeout_ms=3000, **log_in(mechanism, "wrong"))
-    fails(errors.KafkaError, admin, bootstrap_servers=SASL, bootstrap_timeout_ms=3000)
+        fails(errors.KafkaError, admin, bootstrap_timeout_ms=1000, **log_in(mechanism, "wrong"))
+    fails(errors.KafkaError, admin, bootstrap_servers=SASL, bootstrap_timeout_ms=1000)
 
 
 @basic
@@ -324,7 +324,7 @@ def users_are_made_and_deleted():
     admin(**theirs).close()
     deletion = UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_256)
     assert client.alter_user_scram_credentials([deletion]) == {name: None}
-    fails(errors.KafkaError, admin, bootstrap_timeout_ms=3000, **theirs)
+    fails(errors.KafkaError, admin, bootstrap_timeout_ms=1000, **theirs)
     client.close()
 
 
@@ -336,7 +336,7 @@ def over_tls():
     client.list_topics()
     client.close()
     unknown = {**login, "ssl_cafile": certificate("other-ca.pem")}
-    fails((errors.KafkaError, ssl.SSLError), admin, bootstrap_timeout_ms=3000, **unknown)
+    fails((errors.KafkaError, ssl.SSLError), admin, bootstrap_timeout_ms=1000, **unknown)
 
 
 @case
@@ -346,9 +346,9 @@ def over_mutual_tls():
     client = admin(**tls, **own)
     client.list_topics()
     client.close()
-    fails((errors.KafkaError, ssl.SSLError), admin, bootstrap_timeout_ms=3000, **tls)
+    fails((errors.KafkaError, ssl.SSLError), admin, bootstrap_timeout_ms=1000, **tls)
     foreign = {"ssl_certfile": certificate("other-client.pem"), "ssl_keyfile": certificate("other-client.key")}
-    fails((errors.KafkaError, ssl.SSLError), admin, bootstrap_timeout_ms=3000, **tls, **foreign)
+    fails((errors.KafkaError, ssl.SSLError), admin, bootstrap_timeout_ms=1000, **tls, **foreign)
 
 
 run()
