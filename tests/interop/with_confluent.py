@@ -250,7 +250,7 @@ def committed_offsets_and_their_metadata_stay():
 def topics_and_partitions_that_come_later():
     prefix = topic("later")
     create(f"{prefix}-1")
-    reader = consumer({"topic.metadata.refresh.interval.ms": 300, "log_level": 3})
+    reader = consumer({"topic.metadata.refresh.interval.ms": 300, "enable.auto.commit": True, "log_level": 3})
     reader.subscribe([f"^{prefix}-.*"])
     send(f"{prefix}-1", [b"1"])
     assert take(reader, 1)[0].value() == b"1"
