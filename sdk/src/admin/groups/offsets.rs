@@ -50,8 +50,7 @@ impl Admin {
         for one in fetched {
             let committed =
                 one.committed.map_err(|source| Error::cluster(format!("{doing}: {}", one.partition), source));
-            let committed = committed?.filter(|committed| committed.offset >= Offset::ZERO);
-            offsets.extend(committed.map(|committed| (one.partition, committed)));
+            offsets.extend(committed?.map(|committed| (one.partition, committed)));
         }
         Ok(offsets)
     }
