@@ -69,11 +69,17 @@ class Member:
     def _read_errors(self):
         for line in self.process.stderr:
             self.errors.append(line)
-            # kcat says it here: "% Group g rebalanced (memberid m): assigned: t [0], t [1]".
-            rebalanced = re.match(r"% Group \S+ rebalanced .*: (assigned|revoked|unassigned)(.*)", line)
-            if rebalanced:
-                given = rebalanced[1] == "assigned"
-                self._is_given([int(n) for n in re.findall(r"\[(\d+)\]", rebalanced[2])] if given else [])
+            if self.kind == "kcat":
+                self._kcat_says(line)
+
+    def _kcat_says(self, line):
+        """`% Group g rebalanced (memberid m): assigned: t [0], t [1]`, or
+        `% Group g rebalanced: incremental assignment of 2 partition(s) (memberid m, …): t [0], t [1]`."""
+        rebalanced = re.match(r"% Group \S+ rebalanced.*?(incremental )?(assign|revo|unassign)", line)
+        if rebalanced:
+            named = {int(n) for n in re.findall(r"\[(\d+)\]", line)}
+            had = set(self.share or []) if rebalanced[1] else set()
+            self._is_given(had | named if rebalanced[2] == "assign" else had - named)
 
     def leave(self):
         if self.kind == "kcat":
