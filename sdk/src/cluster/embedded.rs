@@ -290,7 +290,8 @@ mod tests {
             partitions: vec![reset],
         };
         assert_eq!(client.broker().unwrap().offset_commit(commit).await.unwrap(), [Ok(())]);
-        let left: Vec<_> = admin.group_offsets("g").await.unwrap().into_iter().map(|(at, is)| (at, is.offset)).collect();
+        let left: Vec<_> =
+            admin.group_offsets("g").await.unwrap().into_iter().map(|(at, is)| (at, is.offset)).collect();
         assert_eq!(left, [(of(1), Offset(3))]);
     }
 }

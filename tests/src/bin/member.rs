@@ -55,7 +55,7 @@ async fn run() -> Result<(), Error> {
     }
     let client = Client::connect(&url).await?;
     let mut builder = client
-        .consumer(&group)
+        .consumer(group.as_str())
         .topics([&topic])
         .if_no_offset(At::Earliest)
         .assignors([assignor])
