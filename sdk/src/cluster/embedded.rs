@@ -234,7 +234,14 @@ impl ClusterGroups for Embedded {
     }
 
     async fn offset_fetch(&self, _broker: BrokerId, request: OffsetFetch) -> Result<Vec<FetchedOffset>, Error> {
-        self.broker()?.offset_fetch(request).await
+        let mut found = self.broker()?.offset_fetch(request).await?;
+        // Over the network a committed offset below 0 is none, and here too.
+        for one in found.iter_mut().filter(|_| !is_planted("no-offset-told")) {
+            if let Ok(committed) = &mut one.committed {
+                committed.take_if(|committed| committed.offset < Offset::ZERO);
+            }
+        }
+        Ok(found)
     }
 
     async fn offset_delete(&self, _broker: BrokerId, request: OffsetDelete) -> Result<Vec<Result<(), Error>>, Error> {
@@ -255,5 +262,36 @@ impl ClusterGroups for Embedded {
 
     async fn delete_groups(&self, _broker: BrokerId, groups: Vec<GroupId>) -> Result<Vec<Result<(), Error>>, Error> {
         self.broker()?.delete_groups(groups).await
+    }
+}
+
+#[cfg(all(test, feature = "memory"))]
+mod tests {
+    use ottla_broker_core::api::group::{Generation, OffsetCommitPartition};
+
+    use super::*;
+    use crate::{Client, NewTopic};
+
+    #[tokio::test]
+    async fn a_committed_offset_below_0_is_none() {
+        let client = Client::connect("memory://").await.unwrap();
+        let admin = client.admin();
+        admin.create_topic(NewTopic::new("t").partitions(2)).await.unwrap();
+        let of = |partition| TopicPartition::new(TopicName::new("t").unwrap(), partition);
+        admin.alter_group_offsets("g", [(of(0), Offset(1)), (of(1), Offset(3))]).await.unwrap();
+        // As clients of another make may.
+        let reset =
+            OffsetCommitPartition { partition: of(0), offset: Offset(-2), leader_epoch: None, metadata: "".into() };
+        let commit = OffsetCommit {
+            group: GroupId::from("g"),
+            generation: Generation::NONE,
+            member: None,
+            instance: None,
+            partitions: vec![reset],
+        };
+        assert_eq!(client.broker().unwrap().offset_commit(commit).await.unwrap(), [Ok(())]);
+        let left: Vec<_> =
+            admin.group_offsets("g").await.unwrap().into_iter().map(|(at, is)| (at, is.offset)).collect();
+        assert_eq!(left, [(of(1), Offset(3))]);
     }
 }

@@ -59,13 +59,19 @@ impl Handle {
     /// acknowledged; also backwards.
     ///
     /// # Errors
-    /// As [`commit`](Self::commit); [`Error::NotAssigned`] commits none of them.
+    /// As [`commit`](Self::commit); [`Error::NotAssigned`], and [`Error::Invalid`] for a negative offset, commit none of
+    /// them.
     pub async fn commit_offsets(
         &self,
         offsets: impl IntoIterator<Item = (TopicPartition, Offset, String)>,
     ) -> Result<(), Error> {
         self.kept()?;
-        let offsets = offsets.into_iter().collect();
+        let offsets: Vec<_> = offsets.into_iter().collect();
+        // Brokers keep it and say nothing.
+        if let Some((partition, offset, _)) = offsets.iter().find(|(_, offset, _)| *offset < Offset::ZERO) {
+            let reason = format!("offset {offset} of {partition} cannot be committed: offsets begin at 0");
+            return Err(Error::Invalid { group: self.shared.group.clone(), reason });
+        }
         self.ask(|reply| Control::CommitOffsets { offsets, reply }).await
     }
 

@@ -9,7 +9,7 @@ use ottla_broker_core::metadata::ScramKeys;
 
 use super::Refused;
 use super::credentials::Credentials;
-use super::hash::{keys, salted};
+use super::hash::{hash, hmac, keys, salted};
 use super::plain;
 use super::scram::Scram;
 
@@ -62,6 +62,26 @@ fn a_wrong_proof_another_nonce_and_another_binding_are_refused() {
     // A proof for the exchange with another nonce is no proof for this one, even by whoever heard it.
     let (replayed, _) = Scram::begin(SHA256, FIRST, "other", &rfc(), SECRET).unwrap();
     assert_eq!(replayed.finish(LAST.as_bytes()).unwrap_err(), Refused::Wrong);
+}
+
+/// As a client of before librdkafka 2.6.1 says it, and proves it.
+#[test]
+fn a_nonce_with_the_clients_own_before_it_is_taken() {
+    let salt = BASE64.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
+    let client_key = hmac(SHA256, &salted(SHA256, b"pencil", &salt, 4_096), b"Client Key");
+    let answered = |nonce: &str, signed: &str| {
+        let (scram, answer) = Scram::begin(SHA256, FIRST, SERVER_NONCE, &rfc(), SECRET).unwrap();
+        let said = format!("n=user,r=rOprNGfwEbeRWgbNEkqO,{answer},c=biws,r={signed}");
+        let signature = hmac(SHA256, &hash(SHA256, &client_key), said.as_bytes());
+        let proof: Vec<u8> = client_key.iter().zip(&signature).map(|(one, other)| one ^ other).collect();
+        scram.finish(format!("c=biws,r={nonce},p={}", BASE64.encode(proof)).as_bytes())
+    };
+    let doubled = format!("rOprNGfwEbeRWgbNEkqOrOprNGfwEbeRWgbNEkqO{SERVER_NONCE}");
+    assert_eq!(answered(&doubled, &doubled).unwrap().0, "user");
+    // What was said is what was signed, and the server's part is in it.
+    let alone = format!("rOprNGfwEbeRWgbNEkqO{SERVER_NONCE}");
+    assert_eq!(answered(&doubled, &alone).unwrap_err(), Refused::Wrong);
+    assert_eq!(answered("rOprNGfwEbeRWgbNEkqO", "rOprNGfwEbeRWgbNEkqO").unwrap_err(), Refused::Wrong);
 }
 
 #[test]

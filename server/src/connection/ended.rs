@@ -77,7 +77,29 @@ impl Ended {
     }
 
     /// Whether it is what happens every day.
-    pub(crate) const fn is_ordinary(&self) -> bool {
-        matches!(self, Self::Goodbye | Self::Idle(_) | Self::Shutdown)
+    pub(crate) fn is_ordinary(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+
+        match self {
+            Self::Goodbye | Self::Idle(_) | Self::Shutdown => true,
+            // A client that was ended, or that did not wait for its answers.
+            Self::Io(error) => matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_that_go_without_a_word_are_no_trouble_of_ours() {
+        for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe] {
+            assert!(Ended::Io(kind.into()).is_ordinary(), "{kind}");
+        }
+        assert!(Ended::Goodbye.is_ordinary());
+        assert!(!Ended::Io(io::ErrorKind::OutOfMemory.into()).is_ordinary());
+        assert!(!Ended::Truncated(1).is_ordinary());
     }
 }

@@ -83,6 +83,8 @@ pub(super) async fn groups_that_are_not_there_are_named(place: &impl Place) {
     let error = admin.alter_group_offsets("g", [(of("letters", 0), Offset(1))]).await.unwrap_err();
     assert_eq!(error.kafka_code(), Some(ErrorCode::UnknownTopicOrPartition));
     assert!(error.to_string().contains("letters"), "{error}");
+    let error = admin.alter_group_offsets("g", [(of("emails", 0), Offset(-2))]).await.unwrap_err();
+    assert_eq!(error.kafka_code(), Some(ErrorCode::InvalidRequest));
     let error = admin.list_groups().await;
     assert!(error.unwrap().is_empty(), "a refused commit makes no group");
     client.close(PATIENCE).await.unwrap();

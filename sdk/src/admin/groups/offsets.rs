@@ -29,7 +29,8 @@ impl GroupLag {
 }
 
 impl Admin {
-    /// What a group has committed. Empty for a group that is not there.
+    /// What a group has committed. Empty for a group that is not there. Some clients reset a group by an offset below 0,
+    /// which is as good as none, and left out.
     ///
     /// # Errors
     /// When the coordinator does not answer.
@@ -57,6 +58,7 @@ impl Admin {
     /// Sets where a group goes on, in the partitions named. Its consumers must have stopped.
     ///
     /// # Errors
+    /// `INVALID_REQUEST` for an offset below 0, and nothing is set;
     /// `UNKNOWN_MEMBER_ID` for a group with members, `UNKNOWN_TOPIC_OR_PARTITION` and the like, as
     /// [`Error::Cluster`]: the first that was refused. The others are set.
     pub async fn alter_group_offsets(
@@ -73,6 +75,11 @@ impl Admin {
             metadata: "".into(),
         });
         let partitions: Vec<_> = partitions.collect();
+        // Brokers keep it and say nothing.
+        if let Some(one) = partitions.iter().find(|one| one.offset < Offset::ZERO) {
+            let why = format!("{} of {} is no offset: they begin at 0", one.offset, one.partition);
+            return Err(Error::cluster(doing, api::Error::new(ErrorCode::InvalidRequest, why)));
+        }
         let answers = self.coordinated(&group, &doing, |broker, group| {
             let partitions = partitions.clone();
             let request =

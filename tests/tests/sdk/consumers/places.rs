@@ -75,6 +75,8 @@ pub(crate) async fn pause_resume_seek_position_and_lag(place: &impl Place) {
     let error = handle.seek(&tp("t", 9), At::Earliest).unwrap_err();
     assert!(matches!(&error, Error::NotAssigned { .. }) && error.to_string().contains("t-9"), "{error}");
     assert!(matches!(handle.seek(&tp("t", 0), At::Offset(Offset(-1))), Err(Error::Invalid { .. })));
+    let negative = handle.commit_offsets([(tp("t", 0), Offset(-2), String::new())]).await;
+    assert!(matches!(negative, Err(Error::Invalid { .. })), "{negative:?}");
     handle.commit_offsets([(tp("t", 0), Offset(5), "a note".to_owned())]).await.unwrap();
     let answers = handle.committed([tp("t", 0)]).await.unwrap();
     let answer = answers[0].clone().unwrap();
