@@ -1,0 +1,32 @@
+//! Our SDK against a cluster that is not ours: librdkafka's mock of three brokers.
+
+mod groups;
+mod produce;
+mod trouble;
+mod versions;
+
+use std::time::Duration;
+
+use ottla::Client;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+
+use ottla_librdkafka::ours;
+
+type Mock = MockCluster<'static, DefaultProducerContext>;
+
+/// Three brokers and a topic `t`.
+fn mock(partitions: i32) -> Mock {
+    let mock = MockCluster::new(3).unwrap();
+    mock.create_topic("t", partitions, 3).unwrap();
+    mock
+}
+
+async fn client(mock: &Mock) -> Client {
+    ours::client(&mock.bootstrap_servers()).await
+}
+
+/// Whatever is not done by then is not going to be.
+async fn in_time<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), what).await.expect("it hangs")
+}
