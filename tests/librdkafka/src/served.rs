@@ -48,13 +48,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 impl Served {
     /// One that lets everybody in, and makes no topics by itself.
     pub async fn start(storage: Storage) -> Self {
-        Self::with(storage, |builder| builder).await
+        Self::with(storage, BrokerConfig::default(), |builder| builder).await
     }
 
     /// One that is served as `build` says.
-    pub async fn with(storage: Storage, build: impl FnOnce(Builder) -> Builder) -> Self {
+    pub async fn with(storage: Storage, config: BrokerConfig, build: impl FnOnce(Builder) -> Builder) -> Self {
         let (backend, kept) = open(storage).await;
-        let broker = Broker::start(BrokerConfig::default(), backend, Env::system()).await.unwrap();
+        let broker = Broker::start(config, backend, Env::system()).await.unwrap();
         let builder = build(Server::builder(Arc::clone(&broker)));
         let server = builder.bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         Self { server, broker, _kept: kept }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::consumer::{Consumer, ConsumerContext, StreamConsumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::util::Timeout;
 
 /// Long enough for any machine.
@@ -33,18 +34,23 @@ pub fn producer(bootstrap: &str, more: &[(&str, &str)]) -> FutureProducer {
     config(bootstrap, settings).create().unwrap()
 }
 
-/// A member of a group, which begins where the log begins and commits when told, with `more` settings.
+/// Those of a member of a group, which begins where the log begins and commits when told.
 #[must_use]
-pub fn consumer(bootstrap: &str, group: &str, more: &[(&str, &str)]) -> StreamConsumer {
-    let settings = [
+pub const fn consumer_settings(group: &str) -> [(&str, &str); 6] {
+    [
         ("group.id", group),
         ("auto.offset.reset", "earliest"),
         ("enable.auto.commit", "false"),
         ("heartbeat.interval.ms", "50"),
         ("fetch.wait.max.ms", "50"),
         ("topic.metadata.refresh.interval.ms", "500"),
-    ];
-    config(bootstrap, settings.into_iter().chain(more.iter().copied())).create().unwrap()
+    ]
+}
+
+/// A member of a group, with `more` settings.
+#[must_use]
+pub fn consumer(bootstrap: &str, group: &str, more: &[(&str, &str)]) -> StreamConsumer {
+    config(bootstrap, consumer_settings(group).into_iter().chain(more.iter().copied())).create().unwrap()
 }
 
 /// An administrator.
@@ -88,7 +94,6 @@ pub fn number(message: &impl Message) -> i64 {
 }
 
 /// The partitions of which a member is told that they are its own.
-#[must_use]
-pub fn assignment(consumer: &StreamConsumer) -> BTreeSet<i32> {
-    consumer.assignment().unwrap().elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect()
+pub fn assignment<C: ConsumerContext>(consumer: &impl Consumer<C>) -> BTreeSet<i32> {
+    consumer.assignment().unwrap().elements().iter().map(TopicPartitionListElem::partition).collect()
 }

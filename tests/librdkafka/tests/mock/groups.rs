@@ -188,7 +188,7 @@ async fn a_group_of_ours_and_of_librdkafkas_members() {
             }
         });
         loop {
-            let (our, their) = (ours::assignment(&handle), theirs::assignment(&theirs));
+            let (our, their) = (ours::assignment(&handle), theirs::assignment(&*theirs));
             if our.len() == 2 && their.len() == 2 && our.is_disjoint(&their) {
                 break;
             }
