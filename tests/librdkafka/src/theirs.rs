@@ -73,12 +73,7 @@ pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32) {
 }
 
 /// Sends numbers to a partition, many at a time, and returns their offsets.
-pub async fn send(
-    producer: &FutureProducer,
-    topic: &str,
-    partition: i32,
-    values: std::ops::Range<i64>,
-) -> Vec<i64> {
+pub async fn send(producer: &FutureProducer, topic: &str, partition: i32, values: std::ops::Range<i64>) -> Vec<i64> {
     let texts: Vec<_> = values.map(|value| value.to_string()).collect();
     let sends = texts.iter().map(|value| {
         let record = FutureRecord::<(), _>::to(topic).partition(partition).payload(value);

@@ -56,7 +56,7 @@ fn assignors() -> [Arc<dyn Assignor>; 3] {
     [Arc::new(Range), Arc::new(RoundRobin), Arc::new(CooperativeSticky)]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_share_commit_and_go_on_where_the_group_was() {
     in_time(async {
         for assignor in assignors() {
@@ -99,7 +99,7 @@ async fn members_share_commit_and_go_on_where_the_group_was() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_coordinator_moves() {
     in_time(async {
         let mock = mock(2);
@@ -126,7 +126,7 @@ async fn the_coordinator_moves() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_of_the_coordinator_are_outlived() {
     in_time(async {
         let mock = mock(2);
@@ -138,7 +138,10 @@ async fn errors_of_the_coordinator_are_outlived() {
             E::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
             E::RD_KAFKA_RESP_ERR__TRANSPORT,
         ];
-        mock.request_errors(Api::FindCoordinator, &[E::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, E::RD_KAFKA_RESP_ERR__TRANSPORT]);
+        mock.request_errors(
+            Api::FindCoordinator,
+            &[E::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, E::RD_KAFKA_RESP_ERR__TRANSPORT],
+        );
         for api in [Api::JoinGroup, Api::SyncGroup, Api::OffsetFetch, Api::Heartbeat] {
             mock.request_errors(api, &moved);
         }
@@ -163,7 +166,7 @@ async fn errors_of_the_coordinator_are_outlived() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_of_ours_and_of_librdkafkas_members() {
     in_time(async {
         let mock = mock(4);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ottla::Client;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::RDKafkaApiKey as Api;
 
 use ottla_librdkafka::ours;
 
@@ -19,6 +20,10 @@ type Mock = MockCluster<'static, DefaultProducerContext>;
 fn mock(partitions: i32) -> Mock {
     let mock = MockCluster::new(3).unwrap();
     mock.create_topic("t", partitions, 3).unwrap();
+    // It names newer versions of these, and reads them in the form of older ones.
+    for (api, newest) in [(Api::JoinGroup, 5), (Api::SyncGroup, 3), (Api::LeaveGroup, 2)] {
+        mock.apiversion(api, Some(0), Some(newest)).unwrap();
+    }
     mock
 }
 

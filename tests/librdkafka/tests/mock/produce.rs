@@ -11,13 +11,12 @@ use rdkafka::message::Headers;
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_codec_is_read_back_by_us_and_by_librdkafka() {
     in_time(async {
         let mock = mock(1);
         let client = client(&mock).await;
-        let codecs =
-            [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+        let codecs = [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
         for (round, codec) in (0..).zip(codecs) {
             let producer = client.producer().compression(codec).build().await.unwrap();
             let mut deliveries = Vec::new();
@@ -46,13 +45,16 @@ async fn every_codec_is_read_back_by_us_and_by_librdkafka() {
             assert_eq!(their.payload(), our.value().map(|value| &value[..]));
             assert_eq!(their.timestamp().to_millis(), Some(our.timestamp_ms()));
             let header = their.headers().unwrap().get(0);
-            assert_eq!((header.key, header.value), ("codec", Some(&(our.offset().0 / 100).to_string().into_bytes()[..])));
+            assert_eq!(
+                (header.key, header.value),
+                ("codec", Some(&(our.offset().0 / 100).to_string().into_bytes()[..]))
+            );
         }
     })
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_librdkafka_wrote_is_read_and_keys_go_to_the_same_partitions() {
     in_time(async {
         let mock = mock(7);
@@ -94,12 +96,12 @@ async fn send_while(producer: &Producer, count: i64, mut meddle: impl AsyncFnMut
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn order_holds_with_five_in_flight_while_leaders_move() {
     in_time(async {
         let mock = mock(1);
         let client = client(&mock).await;
-        let producer = client.producer().batch_bytes(1_000).max_in_flight(5).build().await.unwrap();
+        let producer = client.producer().batch_bytes(1_024).max_in_flight(5).build().await.unwrap();
         let mut leader = 1;
         mock.partition_leader("t", 0, Some(leader)).unwrap();
         send_while(&producer, 5_000, async |_| {
@@ -112,7 +114,7 @@ async fn order_holds_with_five_in_flight_while_leaders_move() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_brokers_are_waited_for_with_requests_in_flight() {
     in_time(async {
         let mock = mock(3);
@@ -144,7 +146,7 @@ async fn slow_brokers_are_waited_for_with_requests_in_flight() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_acks_nothing_is_waited_for() {
     in_time(async {
         let mock = mock(1);

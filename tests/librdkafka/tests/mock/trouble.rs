@@ -8,12 +8,12 @@ use rdkafka::types::RDKafkaRespErr as E;
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retriable_refusal_of_a_batch_is_tried_again() {
     in_time(async {
         let mock = mock(1);
         let client = client(&mock).await;
-        let producer = client.producer().batch_bytes(1_000).build().await.unwrap();
+        let producer = client.producer().batch_bytes(1_024).build().await.unwrap();
         let errors = [
             E::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
             E::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
@@ -34,12 +34,12 @@ async fn a_retriable_refusal_of_a_batch_is_tried_again() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_refusals_in_a_row_keep_the_order() {
     in_time(async {
         let mock = mock(1);
         let client = client(&mock).await;
-        let producer = client.producer().batch_bytes(500).max_in_flight(5).build().await.unwrap();
+        let producer = client.producer().batch_bytes(1_024).max_in_flight(5).build().await.unwrap();
         for _ in 0..5 {
             let errors = [E::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 7];
             mock.request_errors(Api::Produce, &errors);
@@ -50,7 +50,7 @@ async fn many_refusals_in_a_row_keep_the_order() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_final_refusal_is_told_and_the_producer_goes_on() {
     in_time(async {
         let mock = mock(1);
@@ -72,12 +72,13 @@ async fn a_final_refusal_is_told_and_the_producer_goes_on() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_identity_is_asked_for_until_there_is_one() {
     in_time(async {
         let mock = mock(1);
         let client = client(&mock).await;
-        let errors = [E::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, E::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE];
+        let errors =
+            [E::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, E::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE];
         mock.request_errors(Api::InitProducerId, &errors);
         let producer = client.producer().build().await.unwrap();
         ours::send(&producer, "t", 0, 0..10).await;
@@ -86,7 +87,7 @@ async fn an_identity_is_asked_for_until_there_is_one() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_outlives_errors_of_every_request_it_makes() {
     in_time(async {
         let mock = mock(1);
@@ -128,7 +129,7 @@ async fn a_reader_outlives_errors_of_every_request_it_makes() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_goes_and_comes_back_is_waited_for() {
     in_time(async {
         let mock = mock(1);
@@ -159,7 +160,7 @@ async fn a_broker_that_goes_and_comes_back_is_waited_for() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_leader_fails_over_to_another_broker() {
     in_time(async {
         let mock = mock(1);
@@ -183,7 +184,7 @@ async fn the_leader_fails_over_to_another_broker() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_of_which_one_bootstrap_broker_is_down_is_found() {
     in_time(async {
         let mock = MockCluster::new(3).unwrap();
@@ -200,7 +201,7 @@ async fn a_cluster_of_which_one_bootstrap_broker_is_down_is_found() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_topic_is_told() {
     in_time(async {
         let mock = mock(1);

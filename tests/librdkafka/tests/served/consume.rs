@@ -65,9 +65,12 @@ async fn a_consumer_is_sent_elsewhere(storage: Storage) {
         let producer = theirs::producer(&served.address(), &[("batch.num.messages", "7")]);
         theirs::send(&producer, "t", 0, 0..1_000).await;
         let consumer = theirs::consumer(&served.address(), "g", &[]);
-        for (start, expected) in
-            [(Offset::Beginning, 0), (Offset::Offset(503), 503), (Offset::OffsetTail(10), 990), (Offset::Offset(999), 999)]
-        {
+        for (start, expected) in [
+            (Offset::Beginning, 0),
+            (Offset::Offset(503), 503),
+            (Offset::OffsetTail(10), 990),
+            (Offset::Offset(999), 999),
+        ] {
             consumer.assign(&at(0, start)).unwrap();
             assert_eq!(next(&consumer).await, (expected, expected));
         }
@@ -130,10 +133,12 @@ async fn many_partitions_are_read_at_once(storage: Storage) {
     with_topic(storage, 40, async |served: &Served| {
         let producer = theirs::producer(&served.address(), &[]);
         futures::future::join_all((0..40).map(|partition| theirs::send(&producer, "t", partition, 0..25))).await;
-        let consumer: BaseConsumer =
-            theirs::config(&served.address(), [("group.id", "g"), ("fetch.max.bytes", "20000"), ("message.max.bytes", "10000")])
-                .create()
-                .unwrap();
+        let consumer: BaseConsumer = theirs::config(
+            &served.address(),
+            [("group.id", "g"), ("fetch.max.bytes", "20000"), ("message.max.bytes", "10000")],
+        )
+        .create()
+        .unwrap();
         let mut all = TopicPartitionList::new();
         for partition in 0..40 {
             all.add_partition_offset("t", partition, Offset::Beginning).unwrap();

@@ -160,7 +160,8 @@ async fn the_share_of_a_crashed_member_goes_to_the_others(storage: Storage) {
             .unwrap();
         let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
         while lines.next_line().await.unwrap().unwrap() != "2 partitions" {}
-        balanced(|| vec![stays.share(), (0..4).filter(|partition| !stays.share().contains(partition)).collect()], 4).await;
+        balanced(|| vec![stays.share(), (0..4).filter(|partition| !stays.share().contains(partition)).collect()], 4)
+            .await;
         other.kill().await.unwrap();
         balanced(|| vec![stays.share()], 4).await;
         stays.leave().await;

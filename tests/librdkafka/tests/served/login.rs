@@ -71,7 +71,7 @@ async fn served(build: impl FnOnce(ottla_server::Builder) -> ottla_server::Build
     Served::with(Storage::Memory, config, build).await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_and_mutual_tls() {
     in_time(async {
         let (server, client, stranger) = (identity(), identity(), identity());
@@ -82,7 +82,8 @@ async fn tls_and_mutual_tls() {
         is_refused(&plain.address(), &mistrusting, "certificate verify failed").await;
         plain.stop().await;
         let mutual = served(|builder| builder.tls(tls(&server, Some(&client)))).await;
-        let known = [trusting[0], trusting[1], ("ssl.certificate.pem", &*client.certificate), ("ssl.key.pem", &*client.key)];
+        let known =
+            [trusting[0], trusting[1], ("ssl.certificate.pem", &*client.certificate), ("ssl.key.pem", &*client.key)];
         is_served(&mutual.address(), &known).await;
         is_refused(&mutual.address(), &trusting, "SSL").await;
         mutual.stop().await;
@@ -90,14 +91,15 @@ async fn tls_and_mutual_tls() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_ins_with_every_mechanism() {
     in_time(async {
         let server = identity();
         let all = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512];
         for is_secure in [false, true] {
             let served =
-                served(|builder| if is_secure { builder.tls(tls(&server, None)).sasl(all) } else { builder.sasl(all) }).await;
+                served(|builder| if is_secure { builder.tls(tls(&server, None)).sasl(all) } else { builder.sasl(all) })
+                    .await;
             set_password(served.broker(), "alice", "wonder").await.unwrap();
             for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
                 let protocol = if is_secure { "sasl_ssl" } else { "sasl_plaintext" };

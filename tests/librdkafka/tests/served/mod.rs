@@ -31,13 +31,13 @@ async fn with_topic(storage: Storage, partitions: i32, test: impl AsyncFnOnce(&S
 macro_rules! on_every_storage {
     ($($test:ident),* $(,)?) => {
         mod memory {
-            $(#[tokio::test] async fn $test() { super::$test(ottla_librdkafka::Storage::Memory).await })*
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $test() { super::$test(ottla_librdkafka::Storage::Memory).await })*
         }
         mod disk {
-            $(#[tokio::test] async fn $test() { super::$test(ottla_librdkafka::Storage::Disk).await })*
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $test() { super::$test(ottla_librdkafka::Storage::Disk).await })*
         }
         mod bucket {
-            $(#[tokio::test] async fn $test() { super::$test(ottla_librdkafka::Storage::Bucket).await })*
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $test() { super::$test(ottla_librdkafka::Storage::Bucket).await })*
         }
     };
 }

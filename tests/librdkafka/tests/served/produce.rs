@@ -29,9 +29,10 @@ async fn every_codec_is_read_back_by_librdkafka_and_by_us(storage: Storage) {
             let values: Vec<_> =
                 (0..100).map(|number| format!("{codec} {number} {}", "well compressed ".repeat(20))).collect();
             let sends = (0..).zip(&values).map(|(number, value)| {
-                let headers = OwnedHeaders::new()
-                    .insert(Header { key: "codec", value: Some(codec) })
-                    .insert(Header::<&str> { key: "nothing", value: None });
+                let headers =
+                    OwnedHeaders::new()
+                        .insert(Header { key: "codec", value: Some(codec) })
+                        .insert(Header::<&str> { key: "nothing", value: None });
                 let record = FutureRecord::to("t").partition(0).key(codec).payload(value);
                 producer.send(record.timestamp(1_000 + number).headers(headers), theirs::PATIENCE)
             });
@@ -65,8 +66,11 @@ async fn every_codec_is_read_back_by_librdkafka_and_by_us(storage: Storage) {
 
 async fn an_idempotent_producer_keeps_the_order_with_five_in_flight(storage: Storage) {
     with_topic(storage, 3, async |served: &Served| {
-        let settings =
-            [("enable.idempotence", "true"), ("batch.num.messages", "50"), ("max.in.flight.requests.per.connection", "5")];
+        let settings = [
+            ("enable.idempotence", "true"),
+            ("batch.num.messages", "50"),
+            ("max.in.flight.requests.per.connection", "5"),
+        ];
         let producer = theirs::producer(&served.address(), &settings);
         let sent = futures::future::join_all((0..3).map(|partition| theirs::send(&producer, "t", partition, 0..5_000)));
         for offsets in sent.await {
@@ -105,7 +109,8 @@ async fn large_messages_pass_and_larger_ones_are_refused(storage: Storage) {
         assert_eq!(refusal(&producer, "large", 0, 5_000_000).await, None);
         assert_eq!(refusal(&producer, "large", 0, 10).await, None);
         // A consumer whose limits are lower gets it all the same.
-        let settings = [("fetch.message.max.bytes", "1000"), ("fetch.max.bytes", "60000"), ("message.max.bytes", "1000")];
+        let settings =
+            [("fetch.message.max.bytes", "1000"), ("fetch.max.bytes", "60000"), ("message.max.bytes", "1000")];
         let consumer = theirs::consumer(&bootstrap, "g", &settings);
         consumer.subscribe(&["large"]).unwrap();
         assert_eq!(consumer.recv().await.unwrap().payload_len(), 5_000_000);
