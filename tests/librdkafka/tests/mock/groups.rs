@@ -14,11 +14,19 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// Handles and acknowledges all that comes, until it ends.
+/// Handles and acknowledges all that comes, until it ends. Who is told that the group has gone on without it joins again.
 fn run(mut consumer: Consumer, seen: &mpsc::UnboundedSender<(i32, i64)>) -> tokio::task::JoinHandle<()> {
     let seen = seen.clone();
     tokio::spawn(async move {
-        while let Some(message) = consumer.next().await.unwrap() {
+        loop {
+            let message = match consumer.next().await {
+                Ok(Some(message)) => message,
+                Ok(None) => return,
+                Err(error) => {
+                    assert!(!error.is_fatal(), "{error}");
+                    continue;
+                }
+            };
             let what = (message.partition(), ours::number(message.value().map(|value| &value[..])));
             message.ack();
             seen.send(what).unwrap();
@@ -63,7 +71,7 @@ async fn members_share_commit_and_go_on_where_the_group_was() {
             let mock = mock(4);
             let client = client(&mock).await;
             let producer = client.producer().build().await.unwrap();
-            let member = || ours::consumer(&client, "g", "t").assignors([Arc::clone(&assignor)]);
+            let member = || member(&client).assignors([Arc::clone(&assignor)]);
             let (seen, mut saw) = mpsc::unbounded_channel();
             let (one, two) = (member().build().await.unwrap(), member().build().await.unwrap());
             let (first, second) = (one.handle(), two.handle());
@@ -107,7 +115,7 @@ async fn the_coordinator_moves() {
         let client = client(&mock).await;
         let producer = client.producer().build().await.unwrap();
         let (seen, mut saw) = mpsc::unbounded_channel();
-        let consumer = ours::consumer(&client, "g", "t").build().await.unwrap();
+        let consumer = member(&client).build().await.unwrap();
         let handle = consumer.handle();
         let running = run(consumer, &seen);
         shared(&[&handle], 2).await;
@@ -147,7 +155,7 @@ async fn errors_of_the_coordinator_are_outlived() {
         }
         mock.request_errors(Api::SyncGroup, &[E::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS]);
         let (seen, mut saw) = mpsc::unbounded_channel();
-        let consumer = ours::consumer(&client, "g", "t").build().await.unwrap();
+        let consumer = member(&client).build().await.unwrap();
         let handle = consumer.handle();
         let running = run(consumer, &seen);
         let sent = send_everywhere(&producer, 2, 0..10).await;
@@ -174,7 +182,7 @@ async fn a_group_of_ours_and_of_librdkafkas_members() {
         let producer = client.producer().build().await.unwrap();
         let theirs = theirs::consumer(&mock.bootstrap_servers(), "g", &[("partition.assignment.strategy", "range")]);
         theirs.subscribe(&["t"]).unwrap();
-        let our = ours::consumer(&client, "g", "t").assignors([Arc::new(Range) as Arc<dyn Assignor>]);
+        let our = member(&client).assignors([Arc::new(Range) as Arc<dyn Assignor>]);
         let our = our.build().await.unwrap();
         let handle = our.handle();
         let (seen, mut saw) = mpsc::unbounded_channel();

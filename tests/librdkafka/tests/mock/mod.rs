@@ -8,6 +8,7 @@ mod versions;
 use std::time::Duration;
 
 use ottla::Client;
+use ottla::consumer::Builder;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::RDKafkaApiKey as Api;
@@ -25,6 +26,11 @@ fn mock(partitions: i32) -> Mock {
         mock.apiversion(api, Some(0), Some(newest)).unwrap();
     }
     mock
+}
+
+/// A member whose group is soon divided anew: when one has left, the mock cluster waits for the others' session time-out.
+fn member(client: &Client) -> Builder {
+    ours::consumer(client, "g", "t").session_timeout(Duration::from_secs(3))
 }
 
 async fn client(mock: &Mock) -> Client {

@@ -53,7 +53,7 @@ async fn older_brokers_are_spoken_to_as_they_speak() {
             ours::send(&producer, "t", 0, 0..100).await;
             assert_eq!(ours::numbers(&client, "t", 0).await, (0..100).collect::<Vec<_>>());
             for from in [0, 50] {
-                let mut consumer = ours::consumer(&client, "g", "t").build().await.unwrap();
+                let mut consumer = member(&client).build().await.unwrap();
                 for expected in from..from + 50 {
                     let message = consumer.next().await.unwrap().unwrap();
                     assert_eq!(ours::number(message.value().map(|value| &value[..])), expected);

@@ -139,7 +139,8 @@ async fn committed_offsets_are_where_the_next_goes_on(storage: Storage) {
                 assert_eq!(element.offset(), Offset::Offset((round + 1) * 25));
                 assert_eq!(element.metadata(), format!("round {round}"));
             }
-            tokio::task::spawn_blocking(move || drop(consumer)).await.unwrap();
+            // It says at once that it leaves. Its end is not waited for: with messages that nobody took it may not come.
+            std::thread::spawn(move || drop(consumer));
         }
     })
     .await;

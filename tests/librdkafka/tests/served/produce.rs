@@ -142,7 +142,7 @@ async fn what_is_unknown_is_told(storage: Storage) {
     with_topic(storage, 1, async |served: &Served| {
         let settings = [("topic.metadata.propagation.max.ms", "100"), ("message.timeout.ms", "20000")];
         let producer = theirs::producer(&served.address(), &settings);
-        assert_eq!(refusal(&producer, "nowhere", 0, 1).await, Some(RDKafkaErrorCode::UnknownTopic));
+        assert_eq!(refusal(&producer, "nowhere", 0, 1).await, Some(RDKafkaErrorCode::UnknownTopicOrPartition));
         assert_eq!(refusal(&producer, "t", 7, 1).await, Some(RDKafkaErrorCode::UnknownPartition));
         let metadata = producer.client().fetch_metadata(Some("nowhere"), Duration::from_secs(20)).unwrap();
         assert!(metadata.topics()[0].error().is_some());
