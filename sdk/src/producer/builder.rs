@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla_broker_core::api::{Acks, InitProducerId};
+use ottla_broker_core::api::{Acks, InitProducerId, ProducerIdentity};
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::Compression;
 
 use super::Producer;
+use super::backoff::delay;
 use super::error::Error;
 use super::settings::{Config, Settings};
 use super::shared::Shared;
@@ -150,7 +152,8 @@ impl ProducerBuilder {
         Ok(self)
     }
 
-    /// Makes the producer. An idempotent one asks the cluster for its identity first.
+    /// Makes the producer. An idempotent one asks the cluster for its identity first, again and again for
+    /// [`request_timeout`](Self::request_timeout) if that has none to give yet.
     ///
     /// # Errors
     /// [`Error::Config`] for settings that contradict each other; [`Error::Cluster`] when no broker gives an
@@ -161,20 +164,32 @@ impl ProducerBuilder {
         if registry.as_ref().is_some_and(|registry| registry.is_closed()) {
             return Err(Error::Closed { in_doubt: false });
         }
-        let identity = if config.idempotent {
-            let asked = context.cluster.init_producer_id(InitProducerId::default()).await;
-            Some(asked.map_err(|source| Error::Cluster {
-                purpose: "asking the cluster for a producer id".to_owned(),
-                source: Arc::new(source),
-            })?)
-        } else {
-            None
-        };
+        let identity = if config.idempotent { Some(identify(&context, config.request_timeout).await?) } else { None };
         let producer = Producer::start(Shared::new(context, config, partitioner, identity));
         if let Some(registry) = registry {
             registry.add_producer(&producer)?;
         }
         Ok(producer)
+    }
+}
+
+/// Asks for an identity until the cluster gives one; for `limit` if it cannot yet.
+async fn identify(context: &Context, limit: Duration) -> Result<ProducerIdentity, Error> {
+    let Context { cluster, env, .. } = context;
+    let deadline = env.now() + limit;
+    let mut failures = 0;
+    loop {
+        let source = match cluster.init_producer_id(InitProducerId::default()).await {
+            Ok(identity) => return Ok(identity),
+            Err(error) => error,
+        };
+        failures += 1;
+        let again = env.now() + delay(failures, env.random_u64());
+        if !source.is_retriable() || again >= deadline || is_planted("identity-asked-for-once") {
+            let purpose = "asking the cluster for a producer id".to_owned();
+            return Err(Error::Cluster { purpose, source: Arc::new(source) });
+        }
+        env.sleep_until(again).await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_broker_core::env::Env;
 use ottla_broker_core::error::ErrorCode;
+use ottla_broker_core::planted::is_planted;
 
 use super::frames::{Frames, write_all};
 use super::options::Options;
@@ -135,8 +136,15 @@ async fn ask_versions(exchange: &mut Exchange<'_>, oldest: bool) -> Result<Serve
         // comes first in every form.
         let unknown = frame.get(4..6) == Some(&ErrorCode::UnsupportedVersion.code().to_be_bytes()[..]);
         let form = if unknown { 0 } else { version };
-        let (_, response) = decode_response::<ApiVersions>(form, &frame)
-            .map_err(|error| Failure::new(format!("its answer to ApiVersions cannot be read: {error}")))?;
+        let response = match decode_response::<ApiVersions>(form, &frame) {
+            Ok((_, response)) => response,
+            // Some refuse in the form of the version that they do not know: they are asked in the oldest too.
+            Err(_) if unknown && version > ours.min && !is_planted("strange-refusal-ends-it") => {
+                version = ours.min;
+                continue;
+            }
+            Err(error) => return Err(Failure::new(format!("its answer to ApiVersions cannot be read: {error}"))),
+        };
         match response.error {
             None => return Ok(ServerVersions::new(&response)),
             Some(ErrorCode::UnsupportedVersion) if version > ours.min => {

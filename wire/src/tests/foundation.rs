@@ -124,6 +124,15 @@ fn metadata_comes_back_in_every_version() {
 }
 
 #[test]
+fn what_follows_an_answer_is_left_unread() {
+    let response = metadata_response(12);
+    let encoded = Response::from(response.clone()).encode(2, 12).unwrap();
+    let mut longer = frame(&encoded).to_vec();
+    longer.push(0);
+    assert_eq!(decode_response::<Metadata>(12, &longer.into()).unwrap(), (2, response));
+}
+
+#[test]
 fn a_version_cannot_say_what_it_has_no_place_for() {
     let all = MetadataRequest { topics: None, ..MetadataRequest::default() };
     let refused = encode_request::<Metadata>(1, None, 0, &all).unwrap_err();

@@ -73,6 +73,22 @@ impl Remote {
         link.ask(self.brokers.limits(Duration::ZERO), prepare)
     }
 
+    async fn ask_identity(&self, request: InitProducerId) -> Result<ProducerIdentity, Error> {
+        let limits = self.brokers.limits(Duration::ZERO);
+        let answer = self.brokers.any(false, NO_BROKER, |peer| {
+            let request = request.clone();
+            let prepare = move |versions: &ottla_wire::ServerVersions| {
+                let version = versions.newest::<wire::InitProducerId>()?;
+                // Before KIP-360 (version 3) an epoch was never raised: a new identity serves as well.
+                let current = request.current.filter(|_| version >= 3);
+                let request = wire::InitProducerIdRequest::from_api(&InitProducerId { current, ..request });
+                Ok(Ask { version, request, answered: true })
+            };
+            async move { peer.quick().ask::<wire::InitProducerId>(limits, prepare).await }
+        });
+        answer.await?.response.ok_or_else(no_response)?.into_api()
+    }
+
     async fn ask_metadata(&self, request: MetadataRequest) -> Result<Metadata, Error> {
         let wanted = match &request.topics {
             TopicsWanted::Ids(_) => Versions::new(METADATA_IDS, wire::Metadata::SPEC.versions.max),
@@ -246,19 +262,19 @@ impl Cluster for Remote {
     }
 
     async fn init_producer_id(&self, request: InitProducerId) -> Result<ProducerIdentity, Error> {
-        let limits = self.brokers.limits(Duration::ZERO);
-        let answer = self.brokers.any(false, NO_BROKER, |peer| {
-            let request = request.clone();
-            let prepare = move |versions: &ottla_wire::ServerVersions| {
-                let version = versions.newest::<wire::InitProducerId>()?;
-                // Before KIP-360 (version 3) an epoch was never raised: a new identity serves as well.
-                let current = request.current.filter(|_| version >= 3);
-                let request = wire::InitProducerIdRequest::from_api(&InitProducerId { current, ..request });
-                Ok(Ask { version, request, answered: true })
-            };
-            async move { peer.quick().ask::<wire::InitProducerId>(limits, prepare).await }
-        });
-        answer.await?.response.ok_or_else(no_response)?.into_api()
+        match self.ask_identity(request.clone()).await {
+            // Outside transactions Kafka gives a new identity whatever the old one was. Brokers that refuse it instead
+            // are asked for one as if there had been none.
+            Err(error)
+                if request.current.is_some()
+                    && request.transactional_id.is_none()
+                    && !error.is_retriable()
+                    && !is_planted("refused-identity-kept") =>
+            {
+                self.ask_identity(InitProducerId { current: None, ..request }).await
+            }
+            answer => answer,
+        }
     }
 
     async fn close(&self, _limit: Duration) -> Result<(), Error> {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use ottla_broker_core::api::group::GroupId;
 use ottla_broker_core::api::{
-    Acks, CreateTopic, ErrorCode, FetchPartition, FetchRequest, IsolationLevel, MetadataRequest, OffsetSpec,
-    ProduceRequest, TopicsWanted,
+    Acks, CreateTopic, ErrorCode, FetchPartition, FetchRequest, InitProducerId, IsolationLevel, MetadataRequest,
+    OffsetSpec, ProduceRequest, ProducerIdentity, TopicsWanted,
 };
 use ottla_broker_core::env::Env;
-use ottla_broker_core::{BrokerId, LeaderEpoch, Offset, TopicName, TopicPartition};
+use ottla_broker_core::{BrokerId, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicName, TopicPartition};
 use ottla_wire::messages as wire;
 use ottla_wire::net::scripted::{Conversation, HandClock, Scripted};
 use ottla_wire::net::{self, Address};
@@ -275,6 +275,33 @@ async fn the_controller_is_looked_for_when_it_has_moved() {
         second.answer(&header, wire::CreateTopicsResponse::from_api([(Arc::from("t"), refused)])).await;
     });
     assert_eq!(created.await.unwrap()[0].as_ref().unwrap_err().code, ErrorCode::TopicAlreadyExists);
+}
+
+/// As librdkafka's mock cluster refuses it, for producers without transactions.
+#[tokio::test]
+async fn where_an_identity_is_refused_a_new_one_is_asked_for() {
+    let one = Scripted::start().await;
+    let remote = remote(&[&one]);
+    let mut first = meet(&remote, &one, cluster(&[(1, one.address())], 1, Uuid::nil())).await;
+    let current = ProducerIdentity { id: ProducerId(7), epoch: ProducerEpoch(3) };
+    let new = ProducerIdentity { id: ProducerId(8), epoch: ProducerEpoch(0) };
+    let asked = InitProducerId { current: Some(current), ..InitProducerId::default() };
+    let given = during(remote.init_producer_id(asked.clone()), async {
+        for (expected, answer) in [(Some(current), Err(ErrorCode::InvalidProducerIdMapping.into())), (None, Ok(new))] {
+            let (header, request) = hear(&mut first, ApiKey::InitProducerId).await;
+            let Request::InitProducerId(request) = request else { unreachable!() };
+            assert_eq!(request.to_api().unwrap().current, expected);
+            first.answer(&header, wire::InitProducerIdResponse::from_api(answer)).await;
+        }
+    });
+    assert_eq!(given.await.unwrap(), new);
+    // What may pass is for the caller to wait for.
+    let refused = during(remote.init_producer_id(asked), async {
+        let (header, _) = hear(&mut first, ApiKey::InitProducerId).await;
+        let refusal = Err(ErrorCode::CoordinatorLoadInProgress.into());
+        first.answer(&header, wire::InitProducerIdResponse::from_api(refusal)).await;
+    });
+    assert_eq!(refused.await.unwrap_err().code, ErrorCode::CoordinatorLoadInProgress);
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ struct Inner {
     next_id: i64,
     max_message_bytes: usize,
     pub(super) inits: usize,
+    init_refusals: VecDeque<ErrorCode>,
     metadata_calls: usize,
     not_ready: bool,
     pace: Pace,
@@ -157,6 +158,11 @@ impl Fake {
     /// Batches that were on their way at once, at the most.
     pub(super) fn most_in_flight(&self) -> usize {
         self.inner.lock().unwrap().most_in_flight
+    }
+
+    /// The next who ask for an identity are refused so.
+    pub(super) fn refuse_inits(&self, codes: &[ErrorCode]) {
+        self.inner.lock().unwrap().init_refusals.extend(codes);
     }
 
     pub(super) fn inits(&self) -> usize {
@@ -374,6 +380,9 @@ impl Cluster for Fake {
     async fn init_producer_id(&self, request: InitProducerId) -> Result<ProducerIdentity, Error> {
         let mut inner = self.inner.lock().unwrap();
         inner.inits += 1;
+        if let Some(code) = inner.init_refusals.pop_front() {
+            return Err(code.into());
+        }
         Ok(match request.current {
             Some(current) => ProducerIdentity { epoch: ProducerEpoch(current.epoch.0 + 1), ..current },
             None => {

@@ -23,6 +23,23 @@ async fn follows_a_leader_that_moved() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_identity_is_asked_for_until_there_is_one() {
+    let fake = Fake::new(1).topic("t", 1);
+    fake.refuse_inits(&[ErrorCode::CoordinatorLoadInProgress, ErrorCode::NetworkException]);
+    let producer = fake.builder().build().await.unwrap();
+    producer.send(record("a")).await.unwrap();
+    assert_eq!((fake.log("t", 0), fake.inits()), (vec!["a".to_owned()], 3));
+    // What does not pass is told at once, and what does after the time for a request.
+    fake.refuse_inits(&[ErrorCode::ClusterAuthorizationFailed]);
+    let refused = fake.builder().build().await.unwrap_err();
+    assert_eq!((refused.kafka_code(), fake.inits()), (Some(ErrorCode::ClusterAuthorizationFailed), 4));
+    fake.refuse_inits(&[ErrorCode::CoordinatorLoadInProgress; 1_000]);
+    let refused = fake.builder().request_timeout(Duration::from_secs(5)).build().await.unwrap_err();
+    assert_eq!(refused.kafka_code(), Some(ErrorCode::CoordinatorLoadInProgress));
+    assert!((5..20).contains(&(fake.inits() - 4)), "{} times in five seconds", fake.inits() - 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_outcome_past_the_delivery_timeout_ends_in_a_new_epoch() {
     let fake = Fake::new(2).topic("t", 1);
     let builder = fake.builder().delivery_timeout(Duration::from_secs(40)).request_timeout(Duration::from_secs(5));

@@ -48,6 +48,26 @@ async fn brokers_that_do_not_know_our_version_are_asked_in_theirs() {
     }
 }
 
+/// As librdkafka's mock cluster does: error 35, a short count and one range, which is no form of any version.
+#[tokio::test]
+async fn a_refusal_that_cannot_be_read_is_a_refusal() {
+    let broker = Scripted::start().await;
+    let link = link(&broker, &Env::system());
+    let answer = metadata(&link);
+    let mut conversation = broker.accept().await;
+    let (header, _) = conversation.request().await.unwrap();
+    let mut refusal = vec![0, 0, 0, 17];
+    refusal.extend(header.correlation_id.to_be_bytes());
+    refusal.extend([0, 35, 1, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0]);
+    conversation.say(&refusal).await;
+    let (header, _) = conversation.request().await.unwrap();
+    assert_eq!((header.key, header.version), (ApiKey::ApiVersions, 0));
+    conversation.answer(&header, ApiVersionsResponse::serving([ApiKey::Metadata])).await;
+    let (header, _) = conversation.request().await.unwrap();
+    conversation.answer(&header, throttled(1)).await;
+    assert_eq!(throttle_of(answer.await), 1);
+}
+
 /// At once, without a pause: nothing has failed yet.
 #[tokio::test]
 async fn a_broker_that_hangs_up_on_our_version_is_asked_in_the_oldest() {
