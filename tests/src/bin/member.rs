@@ -41,7 +41,7 @@ async fn run() -> Result<(), Error> {
     let mut words = std::env::args().skip(1);
     let mut place = |what| words.next().ok_or(format!("{what} is missing"));
     let (url, topic, group) = (place("the URL")?, place("the topic")?, place("the group")?);
-    let mut assignor: Arc<dyn Assignor> = Arc::new(CooperativeSticky::default());
+    let mut assignor: Arc<dyn Assignor> = Arc::new(CooperativeSticky);
     let mut instance = None;
     while let Some(word) = words.next() {
         let value = words.next().ok_or(format!("{word} wants a value"))?;
