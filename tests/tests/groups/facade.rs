@@ -72,11 +72,13 @@ async fn each_partition_of_a_commit_is_judged_alone() {
     let mut request = commit("g", None, partition("emails", 3), 1);
     request.partitions.extend(commit("g", None, partition("emails", 0), 2).partitions);
     request.partitions.extend(commit("g", None, partition("letters", 0), 3).partitions);
-    request.partitions.extend(commit("g", None, partition("emails", 1), -3).partitions);
+    let mut long = commit("g", None, partition("emails", 1), 3).partitions;
+    long[0].metadata = "x".repeat(10_000).into();
+    request.partitions.extend(long);
     let answers = broker.offset_commit(request).await.unwrap();
     let codes: Vec<_> = answers.into_iter().map(|answer| answer.err().map(|error| error.code)).collect();
     let unknown = Some(ErrorCode::UnknownTopicOrPartition);
-    assert_eq!(codes, [unknown, None, unknown, Some(ErrorCode::InvalidRequest)]);
+    assert_eq!(codes, [unknown, None, unknown, Some(ErrorCode::OffsetMetadataTooLarge)]);
     assert_eq!(committed(&broker, "g").await, Some(2));
     let all = broker.offset_fetch(OffsetFetch { group: "g".into(), wanted: OffsetsWanted::All, require_stable: true });
     assert_eq!(all.await.unwrap().len(), 1);
