@@ -12,6 +12,9 @@
 //!   consumers ─┘         └──── nemesis, by the seed     ├─ in some seeds a disk: torn, half-done, recovered
 //!                                                       └─ in some a bucket: answers lost, taken over, the dead write on
 //! ```
+//!
+//! In another form every seed has a bucket, and that is behind HTTP: the log's own S3 client asks an endpoint which fails
+//! in every way that one can, but for the sockets, for these know no paused clock.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -43,8 +46,8 @@ mod scratch;
 mod stats;
 mod watching;
 
-pub use run::{Outcome, run_seed};
-pub use stats::{REQUIRED, Stats};
+pub use run::{Outcome, run_seed, run_seed_over_http};
+pub use stats::{OVER_HTTP, REQUIRED, Stats};
 
 /// Seeds that once found something: run first, for ever.
 pub const REGRESSIONS: &[u64] =

@@ -1,14 +1,18 @@
 //! The short form of the simulation; `cargo run --release -p ottla-tests --bin sim` is the long one.
 
-use ottla_tests::sim::{REGRESSIONS, Stats, run_seed};
+use ottla_tests::sim::{OVER_HTTP, Outcome, REGRESSIONS, Stats, run_seed, run_seed_over_http};
 
 fn run(seeds: impl IntoIterator<Item = u64>) -> Stats {
+    run_by(run_seed, "", seeds)
+}
+
+fn run_by(run: fn(u64, bool) -> Outcome, form: &str, seeds: impl IntoIterator<Item = u64>) -> Stats {
     let mut stats = Stats::default();
     for seed in seeds {
-        let outcome = run_seed(seed, false);
+        let outcome = run(seed, false);
         assert!(
             outcome.violations.is_empty(),
-            "seed {seed}: {:#?}\nrerun: cargo run -p ottla-tests --bin sim -- --seed {seed} --trace",
+            "seed {seed}: {:#?}\nrerun: cargo run -p ottla-tests --bin sim -- --seed {seed}{form} --trace",
             outcome.violations
         );
         stats.merge(&outcome.stats);
@@ -72,12 +76,24 @@ fn chunks_on_their_way_are_acknowledged_in_order() {
     run([34]);
 }
 
+/// Each kind of fault alone, all of them, and none.
+#[test]
+fn buckets_behind_http_keep_every_invariant() {
+    let stats = run_by(run_seed_over_http, " --over-http", 0..26);
+    println!("{stats}");
+    for name in OVER_HTTP {
+        assert!(stats.get(name) > 0, "no seed has reached `{name}`");
+    }
+}
+
 #[test]
 fn one_seed_is_one_run() {
     for seed in [1, 2, 3, 7, 44] {
         let (first, second) = (run_seed(seed, true), run_seed(seed, true));
         assert_eq!(first.hash, second.hash, "{}", difference(first.trace.as_deref(), second.trace.as_deref()));
     }
+    let (first, second) = (run_seed_over_http(1, true), run_seed_over_http(1, true));
+    assert_eq!(first.hash, second.hash, "{}", difference(first.trace.as_deref(), second.trace.as_deref()));
     assert_ne!(run_seed(1, false).hash, run_seed(2, false).hash);
 }
 

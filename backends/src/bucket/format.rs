@@ -64,6 +64,7 @@
 //!
 //! - Whoever takes a prefix creates the next claim, which one of many can, and a tombstone at the first free number of
 //!   every journal that has none. The owner before either created that number first, and then it counts, or never can.
+//!   While the owner is faster, a tombstone some numbers ahead comes first: the journal ends there or before.
 //! - An object is deleted when a checkpoint without it was written *and* a journal object that was sent after that was
 //!   created: so no tombstone came before, and whoever takes the prefix later finds that checkpoint, or a newer one.
 //! - Whoever takes a prefix lists the checkpoints again after the tombstone: if an owner who lived until then took a newer

@@ -9,6 +9,7 @@ use ottla_broker_core::env::{Env, Rng};
 use ottla_broker_core::log::{Backend, Durability, Error, ErrorKind};
 #[cfg(feature = "object-store")]
 use {
+    object_store::ObjectStore,
     ottla_backends::bucket::testing::{self, FaultyBucket, Way},
     ottla_backends::bucket::{BucketBackend, BucketOptions, OpenError},
     std::sync::atomic::{AtomicU64, Ordering},
@@ -36,9 +37,9 @@ pub(crate) enum Kind {
     /// The disk backend, over files that can crash.
     #[cfg(feature = "disk")]
     Disk(DiskOptions),
-    /// The bucket backend, over a bucket whose answers get lost.
+    /// The bucket backend, over a bucket whose answers get lost; it is in memory unless it is given.
     #[cfg(feature = "object-store")]
-    Bucket(Box<BucketOptions>),
+    Bucket(Box<BucketOptions>, Option<Arc<dyn ObjectStore>>),
 }
 
 /// The medium, which outlives every broker on it.
@@ -108,9 +109,13 @@ impl Crashable {
                 Medium::Disk(Arc::new(CrashDisk::new(options, capacity, env)))
             }
             #[cfg(feature = "object-store")]
-            Kind::Bucket(options) => {
+            Kind::Bucket(options, objects) => {
                 // There, and back.
-                let bucket = FaultyBucket::new(env.clone(), commit_delay / 2);
+                let travel = commit_delay / 2;
+                let bucket = match objects {
+                    Some(objects) => FaultyBucket::over(objects, env.clone(), travel),
+                    None => FaultyBucket::new(env.clone(), travel),
+                };
                 Medium::Bucket(Bucket { bucket, options: *options, opened: AtomicU64::new(0) })
             }
         };

@@ -1,5 +1,9 @@
 //! A cluster in a bucket whose answers get lost.
 
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+
 use super::{Builder, TestCluster};
 use crate::config;
 use crate::connect::BucketOptions;
@@ -13,7 +17,14 @@ impl Builder {
     /// of the dead one is stale, unless `options` say that it takes the bucket over; who
     /// [`supersede`](TestCluster::supersede)s takes it over in any case. The `owner` of the options is not used.
     pub fn on_bucket(mut self, options: BucketOptions) -> Self {
-        self.kind = Kind::Bucket(Box::new(options));
+        self.kind = Kind::Bucket(Box::new(options), None);
+        self
+    }
+
+    /// The same over a bucket that is yours, instead of one in memory. It has to be empty, and whatever it does has to be
+    /// done on the clock of the test.
+    pub fn on_bucket_in(mut self, objects: Arc<dyn ObjectStore>, options: BucketOptions) -> Self {
+        self.kind = Kind::Bucket(Box::new(options), Some(objects));
         self
     }
 }
@@ -47,7 +58,7 @@ impl TestCluster {
 /// [`Config`](crate::Error::Config).
 pub(super) fn check(kind: &Kind, capacity_bytes: Option<usize>) -> Result<(), crate::Error> {
     match kind {
-        Kind::Bucket(_) if capacity_bytes.is_some() => {
+        Kind::Bucket(..) if capacity_bytes.is_some() => {
             let message = "`capacity_bytes`: a bucket has no bound".to_owned();
             Err(config::Error::Broker { message }.into())
         }

@@ -111,7 +111,12 @@ impl Authentication {
 impl Authentication {
     /// Asks for a log-in by one mechanism, with one user: cheap to check, and the same every time.
     pub(crate) fn of_one_user(mechanism: Mechanism) -> Self {
-        Self { mechanisms: vec![mechanism], lifetime: None, credentials: Box::new(credentials::OneUser), secret: [7; 32] }
+        Self {
+            mechanisms: vec![mechanism],
+            lifetime: None,
+            credentials: Box::new(credentials::OneUser),
+            secret: [7; 32],
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p ottla-tests --bin sim -- --seeds 0..10000
 //! cargo run --release -p ottla-tests --bin sim -- --seed 42 --trace
+//! cargo run --release -p ottla-tests --bin sim -- --over-http --seeds 0..1000    # each on a bucket behind HTTP
 //! cargo run -p ottla-tests --features planted-bugs --bin sim -- --planted
 //! ```
 #![expect(
@@ -18,7 +19,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ottla_tests::sim::{Outcome, REGRESSIONS, Stats, run_seed};
+use ottla_tests::sim::{Outcome, REGRESSIONS, Stats, run_seed, run_seed_over_http};
 
 /// A planted bug may make its run hang.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -56,6 +57,7 @@ struct Options {
     jobs: usize,
     trace: bool,
     planted: bool,
+    over_http: bool,
     quiet: bool,
     /// A run that reached too little fails.
     complete: bool,
@@ -65,7 +67,9 @@ fn main() -> ExitCode {
     let options = match options() {
         Ok(options) => options,
         Err(error) => {
-            eprintln!("sim: {error}\nusage: sim [--seeds A..B | --seed N] [--jobs N] [--trace] [--planted] [--quiet]");
+            eprintln!(
+                "sim: {error}\nusage: sim [--seeds A..B | --seed N] [--over-http] [--jobs N] [--trace] [--planted] [--quiet]"
+            );
             return ExitCode::from(2);
         }
     };
@@ -74,7 +78,8 @@ fn main() -> ExitCode {
 
 fn options() -> Result<Options, String> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut options = Options { seeds: 0..1_000, jobs, trace: false, planted: false, quiet: false, complete: true };
+    let mut options =
+        Options { seeds: 0..1_000, jobs, trace: false, planted: false, over_http: false, quiet: false, complete: true };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
@@ -94,6 +99,7 @@ fn options() -> Result<Options, String> {
             "--jobs" => options.jobs = usize::try_from(number(&value()?)?).unwrap_or(1).max(1),
             "--trace" => options.trace = true,
             "--planted" => options.planted = true,
+            "--over-http" => options.over_http = true,
             "--quiet" => (options.quiet, options.complete) = (true, false),
             other => return Err(format!("`{other}` is not known")),
         }
@@ -108,7 +114,7 @@ fn soak(options: &Options) -> ExitCode {
     let total = Mutex::new((Stats::default(), 0_u64, Vec::<u64>::new()));
     let regressions: &[u64] = if options.complete { REGRESSIONS } else { &[] };
     for seed in regressions {
-        judge(&run_seed(*seed, false), options, &total, &stop);
+        judge(&run(*seed, options), options, &total, &stop);
     }
     std::thread::scope(|scope| {
         for _ in 0..options.jobs {
@@ -118,7 +124,7 @@ fn soak(options: &Options) -> ExitCode {
                     if seed >= options.seeds.end {
                         return;
                     }
-                    judge(&run_seed(seed, options.trace), options, &total, &stop);
+                    judge(&run(seed, options), options, &total, &stop);
                 }
             });
         }
@@ -133,7 +139,11 @@ fn soak(options: &Options) -> ExitCode {
             options.jobs
         );
     }
-    let missing = if options.complete { stats.missing() } else { Vec::new() };
+    let missing = match (options.complete, options.over_http) {
+        (false, _) => Vec::new(),
+        (true, false) => stats.missing(),
+        (true, true) => stats.missing_over_http(),
+    };
     if !missing.is_empty() {
         println!("NEVER REACHED: {missing:?}");
     }
@@ -141,6 +151,10 @@ fn soak(options: &Options) -> ExitCode {
         println!("FAILED: {failed:?}");
     }
     if failed.is_empty() && missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(seed: u64, options: &Options) -> Outcome {
+    if options.over_http { run_seed_over_http(seed, options.trace) } else { run_seed(seed, options.trace) }
 }
 
 fn judge(outcome: &Outcome, options: &Options, total: &Mutex<(Stats, u64, Vec<u64>)>, stop: &AtomicBool) {
@@ -157,8 +171,10 @@ fn judge(outcome: &Outcome, options: &Options, total: &Mutex<(Stats, u64, Vec<u6
     stop.store(options.quiet || total.2.len() >= 10, Ordering::Relaxed);
     if !options.quiet {
         println!(
-            "seed {} (cargo run --release -p ottla-tests --bin sim -- --seed {} --trace):",
-            outcome.seed, outcome.seed
+            "seed {} (cargo run --release -p ottla-tests --bin sim -- --seed {}{} --trace):",
+            outcome.seed,
+            outcome.seed,
+            if options.over_http { " --over-http" } else { "" }
         );
         for violation in &outcome.violations {
             println!("  {violation}");

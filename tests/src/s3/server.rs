@@ -48,6 +48,17 @@ pub(super) struct Shared {
     pub(super) counter: Counter,
 }
 
+impl Shared {
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            store: Mutex::new(Store::new(&options.buckets)),
+            faults: Faults::new(options.seed),
+            counter: Counter::default(),
+            options,
+        }
+    }
+}
+
 /// An S3 endpoint on a thread of its own. It ends, with all that is under way, when this is dropped.
 #[derive(Debug)]
 pub struct S3Server {
@@ -68,12 +79,7 @@ impl S3Server {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let shared = Arc::new(Shared {
-            store: Mutex::new(Store::new(&options.buckets)),
-            faults: Faults::new(options.seed),
-            counter: Counter::default(),
-            options,
-        });
+        let shared = Arc::new(Shared::new(options));
         let (stop, stopped) = oneshot::channel();
         let listener = {
             let _entered = runtime.enter();

@@ -7,11 +7,12 @@ use std::fmt;
 use std::time::Duration;
 
 use ottla::connect::BucketOptions;
-use ottla::testing::{BucketTrouble, World};
+use ottla::testing::{BucketTrouble, Builder, World};
 
 use super::cast::stream;
 use super::chance::Chance;
 use super::run::Shared;
+use crate::s3::{Fault, Latency, LocalS3, Options};
 
 /// Longer than anything that was sent is on its way.
 const LANDED: Duration = Duration::from_secs(60);
@@ -25,18 +26,25 @@ pub(super) struct BucketPlan {
     /// Whether it is silent for a while, now and then.
     silent: bool,
     chance: Chance,
+    /// Behind HTTP: the endpoint, and what it does wrong.
+    endpoint: Option<(LocalS3, Vec<(Fault, f64)>)>,
 }
 
 impl fmt::Display for BucketPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { options, most, silent, .. } = self;
-        write!(f, "{options:?}, of 1,000 requests up to {most} go wrong, silent: {silent}")
+        write!(f, "{options:?}, of 1,000 requests up to {most} go wrong, silent: {silent}")?;
+        match &self.endpoint {
+            Some((_, faults)) => write!(f, ", behind HTTP with {faults:?}"),
+            None => Ok(()),
+        }
     }
 }
 
 /// Four seeds of 32 have one; none of those that found something before there were any, and none that has a disk.
-pub(super) fn draw(world: &World) -> Option<BucketPlan> {
-    if ![2, 12, 19, 31].contains(&(world.seed() % 32)) {
+/// Behind HTTP every seed has one.
+pub(super) fn draw(world: &World, over_http: bool) -> Option<BucketPlan> {
+    if !over_http && ![2, 12, 19, 31].contains(&(world.seed() % 32)) {
         return None;
     }
     let chance = stream(world, 3_000);
@@ -60,13 +68,56 @@ pub(super) fn draw(world: &World) -> Option<BucketPlan> {
         give_up_writing_after: Duration::from_secs(*chance.pick(&[4, 30])),
         ..BucketOptions::default()
     };
-    Some(BucketPlan { options, most: *chance.pick(&[20, 100, 300]), silent: chance.one_in(2), chance })
+    let (most, silent) = (*chance.pick(&[20, 100, 300]), chance.one_in(2));
+    Some(BucketPlan { options, most, silent, chance, endpoint: over_http.then(|| endpoint(world)) })
+}
+
+/// One that does nothing wrong, or one thing, or everything. By the seed itself, so that none is missed.
+fn endpoint(world: &World) -> (LocalS3, Vec<(Fault, f64)>) {
+    let server = LocalS3::new(Options { seed: world.seed(), ..Options::default() });
+    let all = Fault::ALL.len() as u64;
+    let faults = match world.seed() % (all + 3) {
+        0 => Vec::new(),
+        1 | 2 => Fault::ALL.iter().map(|fault| (*fault, 0.005)).collect(),
+        nth => vec![(Fault::ALL[usize::try_from(nth).unwrap() - 3], 0.05)],
+    };
+    for (fault, share) in &faults {
+        server.faults().rate_of_all(*fault, *share);
+    }
+    server.faults().late(Duration::from_millis(1)..=Duration::from_secs(3));
+    let latency = Latency::fixed(Duration::from_millis(2));
+    server.faults().latency_of_all(if world.seed() % 4 == 0 { latency.with_slow(20, 50) } else { latency });
+    (server, faults)
 }
 
 impl BucketPlan {
-    pub(super) fn options(&self) -> BucketOptions {
-        self.options.clone()
+    /// A cluster on it.
+    pub(super) fn build(&self, builder: Builder) -> Builder {
+        match &self.endpoint {
+            Some((server, _)) => builder.on_bucket_in(server.bucket("simulation").unwrap(), self.options.clone()),
+            None => builder.on_bucket(self.options.clone()),
+        }
     }
+}
+
+/// The endpoint does nothing wrong any more.
+pub(super) fn heal(shared: &Shared) {
+    if let Some((server, _)) = shared.bucket.as_deref().and_then(|plan| plan.endpoint.as_ref()) {
+        server.faults().clear();
+    }
+}
+
+/// What the endpoint was asked, for the statistics.
+pub(super) fn tally_http(shared: &Shared) -> Vec<(&'static str, u64)> {
+    let Some((server, _)) = shared.bucket.as_deref().and_then(|plan| plan.endpoint.as_ref()) else {
+        return Vec::new();
+    };
+    let requests = server.requests();
+    vec![
+        ("http request", requests.total().requests),
+        ("http fault", Fault::ALL.iter().map(|fault| requests.faults(*fault)).sum()),
+        ("http effect came late", requests.landed_late),
+    ]
 }
 
 /// Before each deed of the nemesis: more or less goes wrong from now on.

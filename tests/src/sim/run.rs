@@ -153,6 +153,16 @@ impl Shared {
 /// Runs a seed. With `tell` the outcome has the trace.
 #[must_use]
 pub fn run_seed(seed: u64, tell: bool) -> Outcome {
+    run(seed, tell, false)
+}
+
+/// Runs a seed with a bucket that is behind HTTP, whatever the seed would have otherwise.
+#[must_use]
+pub fn run_seed_over_http(seed: u64, tell: bool) -> Outcome {
+    run(seed, tell, true)
+}
+
+fn run(seed: u64, tell: bool, over_http: bool) -> Outcome {
     panics::watch();
     let (violations, stats, hash, trace) = ottla::testing::run(seed, async |world: World| {
         let env = world.env();
@@ -166,7 +176,11 @@ pub fn run_seed(seed: u64, tell: bool) -> Outcome {
         if !cast.groups.is_empty() {
             history.event(format_args!("{cast:?}"));
         }
-        if env.timeout(LIMIT, Box::pin(simulate(&world, &chance, (plan, cast), partitions, &history))).await.is_err() {
+        if env
+            .timeout(LIMIT, Box::pin(simulate(&world, &chance, (plan, cast, over_http), partitions, &history)))
+            .await
+            .is_err()
+        {
             history.violation(format!("the run hangs; tasks: {:?}", world.tasks().live()));
         }
         for panic in panics::take() {
@@ -182,19 +196,19 @@ pub fn run_seed(seed: u64, tell: bool) -> Outcome {
 async fn simulate(
     world: &World,
     chance: &Chance,
-    (plan, cast): (Plan, Cast),
+    (plan, cast, over_http): (Plan, Cast, bool),
     partitions: Vec<(&'static str, i32)>,
     history: &History,
 ) {
     let mut builder = TestCluster::builder(world);
-    if let Some(options) = disk::draw(world) {
+    if let Some(options) = disk::draw(world).filter(|_| !over_http) {
         history.event(format_args!("{options:?}"));
         builder = builder.on_disk(options);
     }
-    let bucket = bucket::draw(world);
+    let bucket = bucket::draw(world, over_http);
     if let Some(plan) = &bucket {
         history.event(format_args!("{plan}"));
-        builder = builder.on_bucket(plan.options());
+        builder = plan.build(builder);
     }
     let cluster = builder
         .commit_delay(plan.commit_delay)
@@ -291,6 +305,7 @@ async fn heal(shared: &Shared, client: &Client, chance: &Chance) {
     let env = &chance.0;
     shared.history.event(format_args!("all is healed"));
     shared.cluster.heal();
+    bucket::heal(shared);
     nemesis::start(shared, chance).await;
     if shared.open.get() < shared.partitions.len() {
         shared.hurry.set(true);
@@ -420,7 +435,7 @@ fn tally(shared: &Shared, epochs: u64) {
     ] {
         history.add(name, count);
     }
-    for (name, count) in bucket::tally(shared) {
+    for (name, count) in bucket::tally(shared).into_iter().chain(bucket::tally_http(shared)) {
         history.add(name, count);
     }
 }

@@ -18,10 +18,10 @@ use crate::bucket::{BucketBackend, BucketOptions, OpenError, Report, check};
 /// Longer than an owner takes to collect what was left behind: one more checkpoint, and a chunk after it.
 const SWEEP: Duration = Duration::from_secs(30);
 
-/// A bucket in memory, and the network before it.
+/// A bucket, and the network before it.
 #[derive(Debug)]
 pub struct FaultyBucket {
-    objects: Arc<InMemory>,
+    objects: Arc<dyn ObjectStore>,
     pub(super) env: Env,
     pub(super) travel: Duration,
     /// Nothing that is sent arrives.
@@ -36,17 +36,17 @@ struct State {
 }
 
 impl FaultyBucket {
-    /// An empty one, of which every request takes up to twice `travel`: there, and back. `env` is that of the network:
+    /// An empty one in memory, of which every request takes up to twice `travel`: there, and back. `env` is that of the network:
     /// what was sent goes on in tasks of it, whoever ends; its chance decides what goes wrong.
     #[must_use]
     pub fn new(env: Env, travel: Duration) -> Arc<Self> {
-        Arc::new(Self {
-            objects: Arc::new(InMemory::new()),
-            env,
-            travel,
-            held: Watched::default(),
-            state: Mutex::default(),
-        })
+        Self::over(Arc::new(InMemory::new()), env, travel)
+    }
+
+    /// The same for a bucket that is elsewhere, and has its own trouble.
+    #[must_use]
+    pub fn over(objects: Arc<dyn ObjectStore>, env: Env, travel: Duration) -> Arc<Self> {
+        Arc::new(Self { objects, env, travel, held: Watched::default(), state: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -62,7 +62,7 @@ impl FaultyBucket {
     /// Its objects, as they are: nothing goes wrong on this way, and nothing takes time.
     #[must_use]
     pub fn objects(&self) -> Arc<dyn ObjectStore> {
-        Arc::clone(&self.objects) as _
+        Arc::clone(&self.objects)
     }
 
     /// Of a thousand requests so many go wrong from now on.
