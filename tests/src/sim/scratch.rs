@@ -19,9 +19,15 @@ pub(super) async fn run(shared: Shared, chance: Chance) {
             return;
         }
         shared.history.count("topic recreated");
+        let before = shared.cluster.counts().sent_to_old;
         let Some(filled) = shared.unless_over(fill_and_read(&client, life, &chance)).await else { return };
+        // A broker that was replaced and does not know may tell of the topic as it was: then nothing is proven.
+        let to_old = shared.cluster.counts().sent_to_old - before;
         match filled {
             Ok(Ok(())) => {}
+            Ok(Err(what)) if to_old > 0 => {
+                shared.history.event(format_args!("scratch {life}, {to_old} requests to the old broker: {what}"));
+            }
             Ok(Err(what)) => shared.history.violation(what),
             Err(error) => shared.history.event(format_args!("scratch {life}: {error}")),
         }
