@@ -1,7 +1,7 @@
 //! From a URL to a [`Cluster`]: the only room that knows the backends.
 
 #[cfg(feature = "object-store")]
-mod bucket;
+pub(crate) mod bucket;
 mod check;
 #[cfg(feature = "testing")]
 pub(crate) mod crashable;

@@ -28,6 +28,10 @@ pub(super) use options::{check, read};
 use place::Place;
 use store::Builder;
 
+/// The objects of a bucket.
+#[cfg(feature = "testing")]
+pub(crate) type Objects = Arc<dyn ObjectStore>;
+
 /// Which log: two ways to write one are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Site {

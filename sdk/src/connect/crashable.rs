@@ -9,7 +9,6 @@ use ottla_broker_core::env::{Env, Rng};
 use ottla_broker_core::log::{Backend, Durability, Error, ErrorKind};
 #[cfg(feature = "object-store")]
 use {
-    object_store::ObjectStore,
     ottla_backends::bucket::testing::{self, FaultyBucket, Way},
     ottla_backends::bucket::{BucketBackend, BucketOptions, OpenError},
     std::sync::atomic::{AtomicU64, Ordering},
@@ -39,7 +38,7 @@ pub(crate) enum Kind {
     Disk(DiskOptions),
     /// The bucket backend, over a bucket whose answers get lost; it is in memory unless it is given.
     #[cfg(feature = "object-store")]
-    Bucket(Box<BucketOptions>, Option<Arc<dyn ObjectStore>>),
+    Bucket(Box<BucketOptions>, Option<super::bucket::Objects>),
 }
 
 /// The medium, which outlives every broker on it.

@@ -1,12 +1,9 @@
 //! A cluster in a bucket whose answers get lost.
 
-use std::sync::Arc;
-
-use object_store::ObjectStore;
-
 use super::{Builder, TestCluster};
 use crate::config;
 use crate::connect::BucketOptions;
+use crate::connect::bucket::Objects;
 use crate::connect::crashable::{BucketTrouble, Kind};
 
 impl Builder {
@@ -23,7 +20,7 @@ impl Builder {
 
     /// The same over a bucket that is yours, instead of one in memory. It has to be empty, and whatever it does has to be
     /// done on the clock of the test.
-    pub fn on_bucket_in(mut self, objects: Arc<dyn ObjectStore>, options: BucketOptions) -> Self {
+    pub fn on_bucket_in(mut self, objects: Objects, options: BucketOptions) -> Self {
         self.kind = Kind::Bucket(Box::new(options), Some(objects));
         self
     }

@@ -86,7 +86,7 @@ fn endpoint(world: &World) -> (LocalS3, Vec<(Fault, f64)>) {
     }
     server.faults().late(Duration::from_millis(1)..=Duration::from_secs(3));
     let latency = Latency::fixed(Duration::from_millis(2));
-    server.faults().latency_of_all(if world.seed() % 4 == 0 { latency.with_slow(20, 50) } else { latency });
+    server.faults().latency_of_all(if world.seed().is_multiple_of(4) { latency.with_slow(20, 50) } else { latency });
     (server, faults)
 }
 
