@@ -43,6 +43,7 @@ pub(super) struct Table {
     receive_ms: Option<u64>,
     send_ms: Option<u64>,
     authentication_ms: Option<u64>,
+    session_ms: Option<u64>,
     fetch_bytes: Option<usize>,
     fetch_sessions: Option<usize>,
     fetch_session_partitions: Option<usize>,
@@ -75,6 +76,7 @@ impl Table {
         ] {
             *to = from.map_or(*to, Duration::from_millis);
         }
+        limits.session = self.session_ms.map(Duration::from_millis).or(limits.session);
         limits
     }
 }

@@ -33,6 +33,7 @@ pub(super) struct Options {
 }
 
 /// The texts of certificates and keys.
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "without TLS nobody uses them"))]
 pub(super) struct Pem {
     pub(super) chain: String,
     pub(super) key: String,
