@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use ottla_broker_core::log::{BoundsCell, Error, PartitionLog, PartitionReader, Ticket, TrimBase, TruncateSuffix};
+use ottla_broker_core::log::{
+    BoundsCell, Durability, Error, PartitionLog, PartitionReader, Ticket, TrimBase, TruncateSuffix,
+};
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::Batch;
 use ottla_broker_core::{LeaderEpoch, Offset, PartitionId};
 
@@ -136,6 +139,15 @@ impl PartitionLog for Writer {
                 return self.check();
             }
         }
+    }
+
+    async fn confirm(&self) -> Result<(), Error> {
+        self.check()?;
+        // A lock keeps others from a disk; a bucket is asked by a write.
+        if self.core().durability != Durability::ObjectStore || is_planted("bucket-writer-unconfirmed") {
+            return Ok(());
+        }
+        self.log().confirm(self.core(), self.epoch)?.await
     }
 
     fn append(&self, batch: Batch) -> Result<Ticket, Error> {

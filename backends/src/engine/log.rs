@@ -210,6 +210,17 @@ impl Log {
         Ok(ticket)
     }
 
+    /// Writes once more at which epoch it was opened: who can still write that is its writer.
+    pub(crate) fn confirm(self: &Arc<Self>, core: &Core, epoch: LeaderEpoch) -> Result<Ticket, Error> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        self.check(state, epoch)?;
+        let ticket = core.queue.submit(self, &mut state.slot, Op::Open(epoch))?;
+        drop(guard);
+        self.wake(core);
+        Ok(ticket)
+    }
+
     /// Opens it at the epoch that it has, for the engine's own logs: the lock of the medium keeps others out.
     pub(crate) fn open_own(&self) -> Result<LeaderEpoch, Error> {
         let mut state = self.lock();

@@ -87,6 +87,16 @@ pub trait PartitionLog: PartitionReader {
     /// Those of a closed, fenced or poisoned log, at once.
     async fn ready(&self, bytes: usize) -> Result<(), Error>;
 
+    /// Returns once it is certain that nobody had opened the log at a greater epoch when this was called: what a broker
+    /// asks before it refuses a batch for what it believes of the log's producers. Where writers do not share a process,
+    /// and no lock keeps others out, that takes a write.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready), which it is where that looks at what all writers share.
+    async fn confirm(&self) -> Result<(), Error> {
+        self.ready(0).await
+    }
+
     /// Takes `batch`, which carries its offsets, and returns at once: not `async`, never blocking, so
     /// that a caller's check, offset and submit are one critical section that cannot be cancelled half-way.
     ///

@@ -143,7 +143,7 @@ impl Partition {
     /// # Errors
     /// `NOT_LEADER_OR_FOLLOWER` if it was fenced, `KAFKA_STORAGE_ERROR` if it failed; it has [ended](super::Status) then.
     pub async fn check_writer(&self) -> Result<(), Error> {
-        self.log.ready(0).await.map_err(|error| self.log_failed("ask whether it is written here", &error))
+        self.log.confirm().await.map_err(|error| self.log_failed("ask whether it is written here", &error))
     }
 
     /// The critical section.

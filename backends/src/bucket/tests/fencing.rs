@@ -109,6 +109,22 @@ async fn who_was_robbed_acknowledges_nothing_more() {
     assert_eq!(first.logs().close().await.unwrap_err().kind(), ErrorKind::Fenced);
 }
 
+/// Otherwise it would refuse batches for what its successor has written, and their producers would write them twice.
+#[tokio::test(start_paused = true)]
+async fn who_was_robbed_cannot_confirm_that_it_writes() {
+    let store = Arc::new(InMemory::new());
+    let first = open(&store, eager()).await.unwrap();
+    let old = lead(&first, 1).await;
+    write(&old, "a").await.unwrap();
+    old.confirm().await.unwrap();
+    assert_eq!(count(&old).await, 1);
+    let second = open(&store, eager()).await.unwrap();
+    let new = lead(&second, 2).await;
+    assert_eq!(old.confirm().await.unwrap_err().kind(), ErrorKind::Fenced);
+    new.confirm().await.unwrap();
+    assert_eq!((new.epoch(), count(&new).await), (LeaderEpoch(2), 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_many_who_open_at_once_one_has_it() {
     let store = Arc::new(InMemory::new());

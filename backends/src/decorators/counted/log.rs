@@ -102,6 +102,11 @@ impl PartitionLog for CountedLog {
         self.inner.ready(bytes).await
     }
 
+    async fn confirm(&self) -> Result<(), Error> {
+        self.counts.call(Operation::Ready);
+        self.inner.confirm().await
+    }
+
     fn append(&self, batch: Batch) -> Result<Ticket, Error> {
         self.counts.call(Operation::Append);
         let bytes = batch.size_in_bytes();

@@ -125,6 +125,11 @@ impl PartitionLog for DelayedLog {
         self.inner.ready(bytes).await
     }
 
+    async fn confirm(&self) -> Result<(), Error> {
+        self.life.check()?;
+        self.inner.confirm().await
+    }
+
     fn append(&self, batch: Batch) -> Result<Ticket, Error> {
         // Held over the append, so that the queue has the order of the log.
         let mut state = self.life.lock();

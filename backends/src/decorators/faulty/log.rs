@@ -158,6 +158,11 @@ impl PartitionLog for FaultyLog {
         self.faults.around(Operation::Ready, self.inner.ready(bytes)).await
     }
 
+    async fn confirm(&self) -> Result<(), Error> {
+        self.check()?;
+        self.faults.around(Operation::Ready, self.inner.confirm()).await
+    }
+
     fn append(&self, batch: Batch) -> Result<Ticket, Error> {
         // Held over the append, so that nothing is appended behind a failed one.
         let mut failed = self.failed();
