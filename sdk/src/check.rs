@@ -26,7 +26,6 @@
 
 use ottla_broker_core::env::Env;
 
-use crate::config::Section;
 use crate::connect;
 pub use crate::connect::CheckReport as Report;
 
@@ -51,9 +50,7 @@ impl Check {
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for an unknown setting or a value that cannot be.
     pub fn settings(mut self, toml: &str) -> Result<Self, crate::Error> {
-        let mut top = Section::parse(toml)?;
-        self.backends = connect::Settings::read(&mut top)?;
-        top.finish_client()?;
+        self.backends = connect::Settings::of_client(toml)?;
         Ok(self)
     }
 

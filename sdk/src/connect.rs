@@ -73,6 +73,14 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Those of a client's TOML document; all else that a client may have in it is left in peace.
+    pub(crate) fn of_client(toml: &str) -> Result<Self, config::Error> {
+        let mut top = Section::parse(toml)?;
+        let settings = Self::read(&mut top)?;
+        top.finish_client()?;
+        Ok(settings)
+    }
+
     /// Takes the tables of the backends.
     pub(crate) fn read(top: &mut Section) -> Result<Self, config::Error> {
         #[cfg(not(feature = "disk"))]

@@ -39,7 +39,6 @@ use ottla_broker_core::log::Backend;
 
 pub use ottla_broker_core::copy::{Error, Progress, Report, Side, Stage};
 
-use crate::config::Section;
 use crate::connect::{self, Held, Source};
 
 type Tell = Box<dyn Fn(Progress) + Send + Sync>;
@@ -127,9 +126,7 @@ impl Copy {
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for an unknown setting or a value that cannot be.
     pub fn settings(mut self, toml: &str) -> Result<Self, crate::Error> {
-        let mut top = Section::parse(toml)?;
-        self.backends = connect::Settings::read(&mut top)?;
-        top.finish_client()?;
+        self.backends = connect::Settings::of_client(toml)?;
         Ok(self)
     }
 

@@ -51,16 +51,22 @@ async fn enter(broker: &Scripted, session_lifetime_ms: i64) -> Conversation {
     conversation
 }
 
+/// The same, once the link has been used.
+async fn at_work(broker: &Scripted, link: &Arc<Link>, session_lifetime_ms: i64) -> Conversation {
+    let asked = metadata(link);
+    let mut conversation = enter(broker, session_lifetime_ms).await;
+    let header = heard(&mut conversation).await;
+    conversation.answer(&header, throttled(1)).await;
+    assert_eq!(throttle_of(asked.await), 1);
+    conversation
+}
+
 #[tokio::test]
 async fn a_log_in_is_renewed_over_the_living_connection_before_its_time() {
     let broker = Scripted::start().await;
     let (env, clock) = clocked();
     let link = link_with(&broker, options(), &env);
-    let asked = metadata(&link);
-    let mut conversation = enter(&broker, LIFE_MS).await;
-    let header = heard(&mut conversation).await;
-    conversation.answer(&header, throttled(1)).await;
-    assert_eq!(throttle_of(asked.await), 1);
+    let mut conversation = at_work(&broker, &link, LIFE_MS).await;
     for round in 2..5 {
         // Not sooner than it must,
         clock.advance(LIFE * 84 / 100);
@@ -84,11 +90,7 @@ async fn a_log_in_that_lasts_is_not_renewed() {
     let (env, clock) = clocked();
     let options = Options { idle_timeout: Duration::MAX, ..options() };
     let link = link_with(&broker, options, &env);
-    let asked = metadata(&link);
-    let mut conversation = enter(&broker, 0).await;
-    let header = heard(&mut conversation).await;
-    conversation.answer(&header, throttled(1)).await;
-    asked.await.unwrap();
+    let mut conversation = at_work(&broker, &link, 0).await;
     clock.advance(LIFE * 1_000);
     let _asked = metadata(&link);
     heard(&mut conversation).await;
@@ -126,11 +128,7 @@ async fn who_is_not_let_in_any_more_hears_it_from_the_next_connection() {
     let broker = Scripted::start().await;
     let (env, clock) = clocked();
     let link = link_with(&broker, options(), &env);
-    let asked = metadata(&link);
-    let mut conversation = enter(&broker, LIFE_MS).await;
-    let header = heard(&mut conversation).await;
-    conversation.answer(&header, throttled(1)).await;
-    asked.await.unwrap();
+    let mut conversation = at_work(&broker, &link, LIFE_MS).await;
     clock.advance(LIFE);
     let asked = metadata(&link);
     let refuse = || SaslAuthenticateResponse {
@@ -156,11 +154,7 @@ async fn a_renewal_that_is_not_answered_ends_the_connection() {
     let broker = Scripted::start().await;
     let (env, clock) = clocked();
     let link = link_with(&broker, options(), &env);
-    let asked = metadata(&link);
-    let mut conversation = enter(&broker, LIFE_MS).await;
-    let header = heard(&mut conversation).await;
-    conversation.answer(&header, throttled(1)).await;
-    asked.await.unwrap();
+    let mut conversation = at_work(&broker, &link, LIFE_MS).await;
     clock.advance(LIFE);
     let asked = ask::<Metadata>(&link, Limits::within(LIFE), MetadataRequest::default());
     proposed(&mut conversation).await;
