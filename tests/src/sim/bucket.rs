@@ -17,6 +17,9 @@ use crate::s3::{Fault, Latency, LocalS3, Options};
 /// Longer than anything that was sent is on its way.
 const LANDED: Duration = Duration::from_secs(60);
 
+/// Longer than a write is waiting for its next attempt, and that for its answer.
+const REPEATED: Duration = Duration::from_secs(5);
+
 /// What of the bucket's trouble is in a seed.
 #[derive(Clone, Debug)]
 pub(super) struct BucketPlan {
@@ -158,6 +161,18 @@ pub(super) async fn supervise(shared: Shared, chance: Chance) {
                 shared.history.count("start failed");
             }
         }
+    }
+}
+
+/// A write that was being repeated when all was healed is given up if its next attempt comes too late, and then the broker
+/// cannot close: the last thing that a supervisor has to do.
+pub(super) async fn settle(shared: &Shared, world: &World) {
+    if shared.bucket.is_none() {
+        return;
+    }
+    world.env().sleep(REPEATED).await;
+    if let Err(error) = shared.cluster.restart_poisoned().await {
+        shared.history.violation(format!("the bucket cannot be opened anew although all was healed: {error}"));
     }
 }
 

@@ -246,6 +246,7 @@ async fn simulate(
     let epochs = epochs(&client).await;
     shared.phase.set(Phase::Over);
     tally(&shared, epochs);
+    bucket::settle(&shared, world).await;
     if let Err(error) = shared.cluster.shutdown().await {
         history.violation(format!("the broker did not close: {error}"));
     }
