@@ -74,8 +74,10 @@ pub(super) struct State {
     pub(super) news: bool,
     /// A batch became full.
     pub(super) full: bool,
-    /// Why no further record is taken.
+    /// Why no further record is taken. Those that are here go on until it is [`over`](Self::over).
     pub(super) ended: Option<Error>,
+    /// All that was here has its answer.
+    over: bool,
     /// The sender has nothing left to do.
     pub(super) stopped: bool,
     /// Records that wait for their topic's metadata.
@@ -389,6 +391,7 @@ impl State {
     /// Takes no more records; answers all that are here.
     pub(super) fn end(&mut self, error: impl Fn(Option<&TopicPartition>, bool) -> Error) -> Vec<Settlement> {
         self.ended.get_or_insert_with(|| error(None, false));
+        self.over = true;
         let mut settled = Vec::new();
         for partition in &mut self.partitions {
             settled.extend(partition.stop(|name, in_doubt| error(Some(name), in_doubt)));

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use ottla_broker_core::api::TopicMetadata;
 use ottla_broker_core::env::Env;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{TopicName, TopicPartition};
 
 use super::super::batch::{Segment, Settlement};
@@ -43,7 +44,9 @@ impl State {
     pub(in super::super) fn install(&mut self, metadata: &TopicMetadata, parts: &Parts) -> (Vec<Settlement>, Vec<u64>) {
         let mut settled = Vec::new();
         let mut placed = Vec::new();
-        if self.ended.is_some() || metadata.partitions.is_empty() {
+        // One that closes still has records to place, and leaders to follow.
+        let closing = self.ended.is_some() && is_planted("close-follows-no-leader");
+        if self.over || closing || metadata.partitions.is_empty() {
             return (settled, placed);
         }
         let topic = self.topics.entry(metadata.name.clone()).or_insert_with(|| Topic {
