@@ -174,7 +174,7 @@ impl Shared {
             self.wake.notify_one();
         }
         match placed {
-            Ok(Some(Placed { completion, index })) => Ok(Ok(Delivery::new(completion, index, timestamp_ms))),
+            Ok(Some(Placed { completion, index, .. })) => Ok(Ok(Delivery::new(completion, index, timestamp_ms))),
             Ok(None) => Err(Box::new(record)),
             Err(error) => {
                 self.budget.give_back(reserved);

@@ -105,6 +105,8 @@ struct Loading {
 pub(super) struct Placed {
     pub(super) completion: Arc<Completion>,
     pub(super) index: u32,
+    /// Its batch, by its number in the barrier.
+    batch: u64,
 }
 
 impl State {
@@ -168,7 +170,7 @@ impl State {
         reserved: usize,
         timestamp_ms: i64,
         parts: &Parts,
-        loaded: Option<&Arc<Completion>>,
+        loaded: Option<&Loading>,
     ) -> Result<Placed, Error> {
         let config = &parts.config;
         let Some(partition) = self.partitions.get_mut(index) else { return Err(Error::Closed { in_doubt: false }) };
@@ -196,7 +198,10 @@ impl State {
         if fresh {
             let own = Arc::new(Completion::new(Arc::clone(&parts.reports), Weak::clone(&parts.producer)));
             let guess = (partition.last_size + partition.last_size / 8).clamp(size + 128, config.batch_bytes + 128);
-            let number = parts.barrier.add();
+            // A record that waited for its topic lends the batch its number: to whoever flushes, it still has no answer.
+            // It is the first that the partition's batches hear of, so their numbers go on growing.
+            let waited = loaded.filter(|_| !is_planted("flush-forgets-who-waited"));
+            let number = waited.map_or_else(|| parts.barrier.add(), |loading| loading.number);
             partition.open = Some(Pending::open(number, own, config, guess, parts.env.now()));
             news = true;
         }
@@ -207,10 +212,12 @@ impl State {
             return Err(Error::Batch { topic, partition, source });
         }
         let place = match loaded {
-            Some(completion) => Placed { completion: Arc::clone(completion), index: 0 },
-            None => Placed { completion: Arc::clone(&open.own), index: open.own_count },
+            Some(loading) => Placed { completion: Arc::clone(&loading.completion), index: 0, batch: open.order.0 },
+            None => Placed { completion: Arc::clone(&open.own), index: open.own_count, batch: open.order.0 },
         };
         open.own_count += u32::from(loaded.is_none());
+        // It has lingered already, and someone who flushed meanwhile may wait for it.
+        open.forced |= loaded.is_some();
         open.join(&place.completion, place.index, reserved);
         if news {
             self.look_at(index, parts);

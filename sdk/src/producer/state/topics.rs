@@ -40,7 +40,8 @@ impl State {
         Ok((completion, first))
     }
 
-    /// The topic's partitions and leaders, as a broker told them. Records that waited for it take their places.
+    /// The topic's partitions and leaders, as a broker told them. Records that waited for it take their places; those
+    /// that joined a batch with an older number give up theirs, which are returned.
     pub(in super::super) fn install(&mut self, metadata: &TopicMetadata, parts: &Parts) -> (Vec<Settlement>, Vec<u64>) {
         let mut settled = Vec::new();
         let mut placed = Vec::new();
@@ -95,13 +96,13 @@ impl State {
             }
         }
         for loading in self.loading.remove(metadata.name.as_str()).unwrap_or_default() {
-            let Loading { record, reserved, timestamp_ms, completion, number } = &loading;
+            let Loading { record, reserved, timestamp_ms, number, .. } = &loading;
             let put = self
                 .choose(record, parts)
                 .and_then(|index| index.ok_or(Error::Closed { in_doubt: false }))
-                .and_then(|index| self.put(index, record, *reserved, *timestamp_ms, parts, Some(completion)));
+                .and_then(|index| self.put(index, record, *reserved, *timestamp_ms, parts, Some(&loading)));
             match put {
-                Ok(_) => placed.push(*number),
+                Ok(at) => placed.extend(Some(*number).filter(|number| *number != at.batch)),
                 Err(error) => settled.push(loading.failed(error)),
             }
         }
