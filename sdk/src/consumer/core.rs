@@ -305,10 +305,10 @@ impl Core {
         let position = Position { offset: messages.end(), leader_epoch: messages.leader_epoch() };
         match lane.assigned.before_hand_over(position) {
             None => self.current = Some((index, messages)),
-            Some(position) => {
+            Some(due) => {
                 let assigned = Arc::clone(&lane.assigned);
                 let (reply, answer) = oneshot::channel();
-                self.shared.tell(Control::CommitAhead { assigned, position, reply });
+                self.shared.tell(Control::CommitAhead { assigned, due, reply });
                 self.ahead = Some(Ahead { index, messages, answer });
             }
         }

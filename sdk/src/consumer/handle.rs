@@ -99,8 +99,7 @@ impl Handle {
             return Err(Error::Invalid { group: self.shared.group.clone(), reason });
         }
         let assigned = self.shared.find(partition)?;
-        if !assigned.seek_early(to) {
-            assigned.restart();
+        if !assigned.seek(to) {
             self.shared.change(Change::Seek(assigned, to));
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Consumers in a world of their own time.
 
+mod seeks;
+
 use std::time::Duration;
 
 use super::Error;
