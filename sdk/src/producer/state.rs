@@ -74,6 +74,8 @@ pub(super) struct State {
     pub(super) news: bool,
     /// A batch became full.
     pub(super) full: bool,
+    /// Topics that records have begun to wait for.
+    pub(super) wanted: Vec<TopicName>,
     /// Why no further record is taken. Those that are here go on until it is [`over`](Self::over).
     pub(super) ended: Option<Error>,
     /// All that was here has its answer.

@@ -12,32 +12,38 @@ use super::super::completion::Completion;
 use super::super::error::{Error, NotEnqueued};
 use super::super::gather::Outlook;
 use super::super::partition::Partition;
-use super::{Index, Loading, Parts, State, Topic};
+use super::{Index, Loading, Parts, Placed, State, Topic};
 use crate::record::Record;
 
 impl State {
-    /// Keeps a record until its topic is known. Whether that is the topic's first.
-    pub(in super::super) fn load(
+    /// Encodes a record into its partition's open batch, or keeps it until its topic is known. Both under one lock: were
+    /// the topic to become known in between, the next record would be before this one.
+    pub(in super::super) fn append_or_load(
         &mut self,
         record: Record,
         reserved: usize,
         timestamp_ms: i64,
         parts: &Parts,
-    ) -> Result<(Arc<Completion>, Option<TopicName>), NotEnqueued> {
-        if let Some(ended) = &self.ended {
-            return Err(NotEnqueued { error: ended.clone(), record: Box::new(record) });
+    ) -> Result<Placed, NotEnqueued> {
+        let refused = |error, record| NotEnqueued { error, record: Box::new(record) };
+        match self.append(&record, reserved, timestamp_ms, parts) {
+            Ok(Some(placed)) => return Ok(placed),
+            Ok(None) => {}
+            Err(error) => return Err(refused(error, record)),
         }
         let name = match TopicName::new(record.topic.as_str()) {
             Ok(name) => name,
-            Err(error) => return Err(NotEnqueued { error: error.into(), record: Box::new(record) }),
+            Err(error) => return Err(refused(error.into(), record)),
         };
         let completion = Arc::new(Completion::new(Arc::clone(&parts.reports), Weak::clone(&parts.producer)));
         completion.seal(1);
         let number = parts.barrier.add();
         let waiting = self.loading.entry(name.as_str().to_owned()).or_default();
-        let first = waiting.is_empty().then_some(name);
+        if waiting.is_empty() {
+            self.wanted.push(name);
+        }
         waiting.push(Loading { record, reserved, timestamp_ms, completion: Arc::clone(&completion), number });
-        Ok((completion, first))
+        Ok(Placed { completion, index: 0, batch: number })
     }
 
     /// The topic's partitions and leaders, as a broker told them. Records that waited for it take their places; those

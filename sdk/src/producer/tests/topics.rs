@@ -1,9 +1,14 @@
 //! What brokers tell of topics: leaders that move, and records that wait for a topic to be known.
 
+use std::sync::Mutex;
+
 use futures::FutureExt;
-use ottla_broker_core::api::ErrorCode;
+use ottla_broker_core::api::{ErrorCode, MetadataRequest, TopicsWanted};
+use ottla_broker_core::env::{BoxFuture, Clock, Env, Moment};
 
 use super::*;
+use crate::Cluster;
+use crate::producer::shared::Event;
 
 #[tokio::test(start_paused = true)]
 async fn closing_follows_a_leader_that_moves() {
@@ -45,4 +50,57 @@ async fn closing_places_records_that_wait_for_their_topic() {
         delivery.await.unwrap();
     }
     assert_eq!(fake.log("t", 0), numbers(3));
+}
+
+/// After so many more calls of the wall clock this producer hears of this topic.
+type Interrupt = (u32, Arc<Shared>, Arc<TopicMetadata>);
+
+/// A topic comes to be known at a call of the wall clock.
+#[derive(Debug)]
+struct Interrupting {
+    env: Env,
+    interrupt: Mutex<Option<Interrupt>>,
+}
+
+impl Clock for Interrupting {
+    fn now(&self) -> Moment {
+        self.env.now()
+    }
+
+    fn wall_ms(&self) -> i64 {
+        let mut interrupt = self.interrupt.lock().unwrap();
+        match &mut *interrupt {
+            Some((more @ 1.., ..)) => *more -= 1,
+            _ => {
+                if let Some((_, shared, metadata)) = interrupt.take() {
+                    shared.handle(Event::Loaded(metadata.name.clone(), Ok(metadata)));
+                }
+            }
+        }
+        self.env.wall_ms()
+    }
+
+    fn sleep_until(&self, deadline: Moment) -> BoxFuture<'static, ()> {
+        let env = self.env.clone();
+        Box::pin(async move { env.sleep_until(deadline).await })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_keep_their_order_while_their_topic_becomes_known() {
+    for after in 0..4 {
+        let mut fake = Fake::new(4).topic("t", 1);
+        let clock = Arc::new(Interrupting { env: fake.env.clone(), interrupt: Mutex::default() });
+        fake.env = fake.env.clone().with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+        let producer = fake.builder().build().await.unwrap();
+        let topics = TopicsWanted::Names(vec![TopicName::new("t").unwrap()]);
+        let metadata = fake.metadata(MetadataRequest { topics, allow_auto_create: false }).await.unwrap();
+        let topic = Arc::clone(metadata.topics[0].as_ref().unwrap());
+        *clock.interrupt.lock().unwrap() = Some((after, Arc::clone(&producer.handle.shared), topic));
+        let deliveries = enqueue_now(&producer, 4);
+        for delivery in deliveries {
+            delivery.await.unwrap();
+        }
+        assert_eq!(fake.log("t", 0), numbers(4));
+    }
 }
