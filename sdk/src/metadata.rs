@@ -101,6 +101,11 @@ impl MetadataCache {
         let mut answers = answer.topics.into_iter();
         let mut cache = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let results = topics.iter().map(|name| match answers.next() {
+            // Kafka refuses to create such a topic: somebody has not heard of it in full yet.
+            Some(Ok(topic)) if topic.partitions.is_empty() => {
+                let message = format!("the broker names no partition of topic `{name}`");
+                Err(Error::new(ErrorCode::LeaderNotAvailable, message))
+            }
             Some(Ok(topic)) => {
                 cache.insert(name.clone(), Entry { topic: Arc::clone(&topic), fetched: asked });
                 Ok(topic)

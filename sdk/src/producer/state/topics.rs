@@ -53,7 +53,7 @@ impl State {
         let mut placed = Vec::new();
         // One that closes still has records to place, and leaders to follow.
         let closing = self.ended.is_some() && is_planted("close-follows-no-leader");
-        if self.over || closing || metadata.partitions.is_empty() {
+        if self.over || closing {
             return (settled, placed);
         }
         let topic = self.topics.entry(metadata.name.clone()).or_insert_with(|| Topic {

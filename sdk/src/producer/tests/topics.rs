@@ -104,3 +104,23 @@ async fn records_keep_their_order_while_their_topic_becomes_known() {
         assert_eq!(fake.log("t", 0), numbers(4));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_without_partitions_is_one_that_is_not_there_yet() {
+    let fake = Fake::new(5).topic("t", 0);
+    let producer = fake.builder().delivery_timeout(Duration::from_secs(60)).build().await.unwrap();
+    let early = producer.try_enqueue(record("a")).unwrap();
+    let (early, sent) = tokio::join!(early, producer.send(record("b")));
+    for error in [early.unwrap_err(), sent.unwrap_err()] {
+        assert!(matches!(error, Error::Cluster { .. }), "{error}");
+        assert!(error.to_string().contains("no partition of topic `t`"), "{error}");
+    }
+    let asked = fake.metadata_calls();
+    assert!((10..200).contains(&asked), "asked {asked} times in a minute");
+    let late = producer.try_enqueue(record("c")).unwrap();
+    settle().await;
+    let fake = fake.topic("t", 1);
+    late.await.unwrap();
+    assert_eq!(fake.log("t", 0), ["c"]);
+    assert_eq!(producer.unacked_bytes(), 0);
+}
