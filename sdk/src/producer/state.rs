@@ -9,7 +9,7 @@ use ottla_broker_core::api::{self, ProducerIdentity};
 use ottla_broker_core::env::{Env, Moment};
 use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::{Builder, HeaderRef};
-use ottla_broker_core::{BrokerId, TopicName, TopicPartition};
+use ottla_broker_core::{BrokerId, TopicId, TopicName, TopicPartition};
 use rustc_hash::FxHashMap;
 
 use super::barrier::Barrier;
@@ -88,7 +88,12 @@ pub(super) struct State {
 
 struct Topic {
     name: TopicName,
+    /// Nil while no broker told it: old ones do not.
+    id: TopicId,
+    /// Every partition that it ever had; one that comes back goes on with its sequences.
     partitions: Vec<Index>,
+    /// How many it has.
+    count: usize,
     available: Vec<i32>,
     sticky: i32,
     ordinal: u64,
@@ -143,7 +148,7 @@ impl State {
 
     fn choose(&mut self, record: &Record, parts: &Parts) -> Result<Option<Index>, Error> {
         let Some(topic) = self.topics.get_mut(record.topic.as_str()) else { return Ok(None) };
-        let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        let count = i32::try_from(topic.count).unwrap_or(i32::MAX);
         let partition = match record.partition {
             Some(partition) => partition,
             None => parts.partitioner.partition(&Choice {
@@ -158,7 +163,8 @@ impl State {
             }),
         };
         topic.ordinal += 1;
-        let index = usize::try_from(partition).ok().and_then(|partition| topic.partitions.get(partition)).copied();
+        let place = usize::try_from(partition).ok().filter(|place| *place < topic.count);
+        let index = place.and_then(|place| topic.partitions.get(place)).copied();
         index.map(Some).ok_or_else(|| match partition {
             -1 if record.partition.is_none() => Error::NoPartition { topic: topic.name.clone() },
             _ => Error::UnknownPartition { topic: topic.name.clone(), partition, partitions: count },

@@ -58,7 +58,9 @@ impl State {
         }
         let topic = self.topics.entry(metadata.name.clone()).or_insert_with(|| Topic {
             name: metadata.name.clone(),
+            id: metadata.id,
             partitions: Vec::new(),
+            count: 0,
             available: Vec::new(),
             sticky: 0,
             ordinal: 0,
@@ -69,6 +71,16 @@ impl State {
             let name = TopicPartition::new(metadata.name.clone(), told.partition);
             self.partitions.push(Partition::new(name, told.leader));
         }
+        // Partitions come, and go only with their topic: one with the same id and fewer of them is told by a broker that has
+        // not heard of all. Without an id nobody can tell, and what is sent to one that is gone waits for its time limit.
+        let (told, known) = (metadata.id, topic.id);
+        let recreated = told != known && !told.0.is_nil() && !known.0.is_nil();
+        topic.count = if recreated { metadata.partitions.len() } else { topic.count.max(metadata.partitions.len()) };
+        if !told.0.is_nil() {
+            topic.id = told;
+        }
+        let count = i32::try_from(topic.count).unwrap_or(i32::MAX);
+        let missing = topic.partitions.get(topic.count..).unwrap_or_default().to_vec();
         topic.available.clear();
         for (&index, told) in topic.partitions.iter().zip(metadata.partitions.iter()) {
             if let Some(partition) = self.partitions.get_mut(index) {
@@ -84,12 +96,18 @@ impl State {
             }
         }
         if topic.available.is_empty() {
-            topic.available.extend((0..).take(topic.partitions.len()));
+            topic.available.extend(0..count);
         }
         if new || !topic.available.contains(&topic.sticky) {
             topic.move_on(&parts.env);
         }
-        for index in topic.partitions.clone() {
+        let indexes = topic.partitions.clone();
+        for index in missing {
+            settled.extend(
+                self.partitions.get_mut(index).map(|partition| partition.is_missing(count)).unwrap_or_default(),
+            );
+        }
+        for index in indexes {
             // A partition without a leader asks again after its pause, not at once.
             let leaderless = self.partitions.get_mut(index).filter(|partition| partition.leader.is_none());
             if let Some(partition) = leaderless {

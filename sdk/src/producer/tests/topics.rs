@@ -124,3 +124,41 @@ async fn a_topic_without_partitions_is_one_that_is_not_there_yet() {
     assert_eq!(fake.log("t", 0), ["c"]);
     assert_eq!(producer.unacked_bytes(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn partitions_that_a_recreated_topic_has_not_are_given_up() {
+    let fake = Fake::new(6).topic("t", 4);
+    let producer = warm(fake.builder()).await;
+    producer.send(record("before").partition(3)).await.unwrap();
+    fake.recreate("t", 2);
+    let many: Vec<_> = (0..3).map(|n| producer.try_enqueue(record(n).partition(3)).unwrap()).collect();
+    for delivery in many {
+        let error = delivery.await.unwrap_err();
+        assert!(matches!(error, Error::UnknownPartition { partition: 3, partitions: 2, .. }), "{error}");
+    }
+    for n in 0..20 {
+        let receipt = producer.send(record(n).key(n.to_string())).await.unwrap();
+        assert!(receipt.partition < 2, "keys are spread over those that are there");
+    }
+    assert!(matches!(producer.send(record("x").partition(3)).await, Err(Error::UnknownPartition { .. })));
+    // And once more, with all of them.
+    fake.recreate("t", 4);
+    fake.env.sleep(crate::MetadataCache::MAX_AGE + Duration::from_secs(1)).await;
+    settle().await;
+    producer.send(record("after").partition(3)).await.unwrap();
+    assert_eq!(fake.log("t", 3), ["before", "after"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_is_not_heard_of_for_a_while_is_waited_for() {
+    let fake = Fake::new(7).topic("t", 4);
+    let producer = warm(fake.builder()).await;
+    // Neither its leader nor the broker that is asked knows of it, as after a restart. The topic is the same.
+    drop(fake.clone().topic("t", 2));
+    let delivery = producer.try_enqueue(record("a").partition(3)).unwrap();
+    fake.env.sleep(Duration::from_secs(10)).await;
+    assert!(fake.requests().len() > 3 && fake.metadata_calls() > 3);
+    drop(fake.clone().topic("t", 4));
+    delivery.await.unwrap();
+    assert_eq!(fake.log("t", 3), ["a"]);
+}
