@@ -88,7 +88,6 @@ pub(super) struct State {
 
 struct Topic {
     name: TopicName,
-    /// Nil while no broker told it: old ones do not.
     id: TopicId,
     /// Every partition that it ever had; one that comes back goes on with its sequences.
     partitions: Vec<Index>,

@@ -13,6 +13,7 @@ use super::super::error::{Error, NotEnqueued};
 use super::super::gather::Outlook;
 use super::super::partition::Partition;
 use super::{Index, Loading, Parts, Placed, State, Topic};
+use crate::metadata::take_id;
 use crate::record::Record;
 
 impl State {
@@ -73,12 +74,8 @@ impl State {
         }
         // Partitions come, and go only with their topic: one with the same id and fewer of them is told by a broker that has
         // not heard of all. Without an id nobody can tell, and what is sent to one that is gone waits for its time limit.
-        let (told, known) = (metadata.id, topic.id);
-        let recreated = told != known && !told.0.is_nil() && !known.0.is_nil();
+        let recreated = take_id(&mut topic.id, metadata.id);
         topic.count = if recreated { metadata.partitions.len() } else { topic.count.max(metadata.partitions.len()) };
-        if !told.0.is_nil() {
-            topic.id = told;
-        }
         let count = i32::try_from(topic.count).unwrap_or(i32::MAX);
         let missing = topic.partitions.get(topic.count..).unwrap_or_default().to_vec();
         topic.available.clear();
