@@ -6,13 +6,14 @@ use ottla_broker_core::api::{self, ErrorCode, FetchResponse, Fetched, IsolationL
 use super::at::{At, OutOfRange};
 use super::engine::Engine;
 use super::error::Error;
-use super::work::{self, Asked, Which};
+use super::work::{Asked, Which};
+use crate::offsets::miscounted;
 
 impl Engine {
     pub(super) fn take_fetched(&mut self, asked: &[Asked], answer: Result<FetchResponse, api::Error>) {
         let answers = match answer {
             Ok(answers) if answers.len() == asked.len() => answers,
-            Ok(_) => vec![Err(work::miscounted()); asked.len()],
+            Ok(_) => vec![Err(miscounted()); asked.len()],
             Err(error) => vec![Err(error); asked.len()],
         };
         for (asked, answer) in asked.iter().zip(answers) {
