@@ -35,6 +35,7 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let any = !fetched.batches.is_empty();
         self.buffered += slot.take_in(fetched, limit, committed_only);
+        self.keep_share(index);
         if any {
             self.had_something(index);
         }
@@ -58,7 +59,7 @@ impl Engine {
                 };
                 tracing::warn!(%partition, %offset, ?to, "the offset is not in the log; going elsewhere");
                 // What is buffered lies before the gap and is handed over first.
-                if slot.is_ready() {
+                if slot.has_something() {
                     slot.failing = None;
                     self.retry(index, now, source);
                 } else {
