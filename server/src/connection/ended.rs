@@ -27,7 +27,7 @@ pub(crate) enum Ended {
     Tls(io::Error),
     #[error("nothing was asked for {0:?}")]
     Idle(Duration),
-    #[error("a request was not whole after {0:?}")]
+    #[error("too little of a request came in {0:?}")]
     SlowSender(Duration),
     #[error("the client took none of its answer for {0:?}")]
     SlowReceiver(Duration),

@@ -28,11 +28,11 @@ use ottla_broker_core::env::{BoxFuture, Moment};
 use ottla_broker_core::planted::is_planted;
 use ottla_wire::{ApiKey, Encoded, Request, RequestHeader, Response, decode_request};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) use ended::Ended;
 
 use crate::auth::{LogIn, Refused};
+use crate::budget::Share;
 use crate::dispatch::{Asked, Outcome, Turn, dispatch, turn_of};
 use crate::shared::{Phase, Shared};
 use outgoing::Outgoing;
@@ -53,7 +53,7 @@ struct Incoming {
     header: RequestHeader,
     request: Request,
     turn: Turn,
-    share: OwnedSemaphorePermit,
+    share: Share,
     /// The broker was asked for room, and has none yet.
     room: Option<BoxFuture<'static, ()>>,
 }
@@ -314,14 +314,17 @@ impl Connection {
 
     /// What there is to be late with.
     fn states(&self, may_read: bool) -> timing::States<'_> {
+        // It is the server that is late then.
+        let is_waiting = self.reader.is_waiting() && !is_planted("budget-waiter-is-late");
         timing::States {
             limits: &self.shared.limits,
             // What we do not read is not late.
             receiving: if may_read || is_planted("unread-is-late") { self.reader.under_way() } else { None },
             sending: !self.outgoing.is_empty(),
-            busy: !self.pending.is_empty() || self.incoming.is_some(),
+            busy: !self.pending.is_empty() || self.incoming.is_some() || is_waiting,
             // A token may only come after the answer before it, which waits for those before that.
             logging_in: !self.log_in.is_done()
+                && !is_waiting
                 && (self.log_in.is_first() || self.pending.is_empty() || is_planted("renewal-late-behind-a-poll")),
         }
     }
