@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ottla_broker_core::api::{self, Acks, Appended};
 use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_broker_core::log::Durability;
@@ -21,6 +22,9 @@ use crate::api::{Api, ApiKey, Spec};
 use crate::codec::{Records, TopicRef, message};
 use crate::shape::{Answers, by_topic, refused};
 use crate::version::Versions;
+
+/// How many times its own bytes a batch may keep in memory. A frame for so many partitions, with as much for each, is not copied.
+const MOST_KEPT: usize = 8;
 
 /// The API.
 #[derive(Debug)]
@@ -154,6 +158,19 @@ impl ProduceRequest {
     /// Which partitions are written to, in order.
     pub fn partitions(&self) -> impl Iterator<Item = (&TopicRef, i32)> {
         self.topics.iter().flat_map(|topic| topic.partitions.iter().map(|part| (&topic.topic, part.partition)))
+    }
+
+    /// Copies the batches that are little of their frame, which has `frame` bytes: the log keeps batches, and with each its
+    /// whole storage.
+    pub(crate) fn let_go_of(&mut self, frame: usize) {
+        for part in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            if let Some(Records::Raw(bytes)) = &mut part.records
+                && bytes.len() < frame / MOST_KEPT
+                && !is_planted("small-batch-keeps-its-frame")
+            {
+                *bytes = Bytes::copy_from_slice(bytes);
+            }
+        }
     }
 
     /// Takes the batches out, in the order of [`partitions`](Self::partitions). What stays says what was asked, and
