@@ -31,13 +31,14 @@ pub(super) async fn commit(shared: &Shared, asked: &Asked, request: &OffsetCommi
     }
 }
 
-pub(super) async fn fetch(shared: &Shared, asked: &Asked, request: &OffsetFetchRequest) -> OffsetFetchResponse {
+pub(super) async fn fetch(shared: &Shared, asked: &Asked, mut request: OffsetFetchRequest) -> OffsetFetchResponse {
+    request.leave_repetitions_out();
     let mut groups = Vec::new();
     for wanted in request.wanted(asked.version) {
-        let answer = fetch_of(shared, asked, request, wanted).await.map_err(moved);
+        let answer = fetch_of(shared, asked, &request, wanted).await.map_err(moved);
         groups.push(answer.unwrap_or_else(|error| OffsetFetchedGroup::refused(wanted.group.clone(), error.code)));
     }
-    OffsetFetchResponse::from_api(asked.version, request, groups)
+    OffsetFetchResponse::from_api(asked.version, &request, groups)
 }
 
 async fn fetch_of(

@@ -1,5 +1,8 @@
 //! DescribeConfigs, AlterConfigs, IncrementalAlterConfigs.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use ottla_broker_core::api::{AlterConfig, ConfigResource};
 use ottla_broker_core::error::Error;
 use ottla_wire::messages::{
@@ -18,8 +21,10 @@ use crate::shared::Shared;
 pub(super) async fn describe(
     shared: &Shared,
     asked: &Asked,
-    request: &DescribeConfigsRequest,
+    mut request: DescribeConfigsRequest,
 ) -> Result<DescribeConfigsResponse, Error> {
+    let mut seen = BTreeSet::new();
+    request.resources.retain(|one| seen.insert((one.kind, Arc::clone(&one.name))));
     let resources = request.resources.iter().map(|one| {
         let resource = one.to_api(shared.broker.id())?;
         may(shared, asked, Operation::DescribeConfigs, &resource)?;
@@ -27,8 +32,8 @@ pub(super) async fn describe(
     });
     let (resources, refused) = Interleaved::split(resources);
     match shared.broker.describe_configs(resources).await.map_err(closed) {
-        Ok(described) => Ok(DescribeConfigsResponse::from_api(request, refused.join(described))),
-        Err(error) => Ok(DescribeConfigsResponse::from_api(request, refused.all_refused(&error?))),
+        Ok(described) => Ok(DescribeConfigsResponse::from_api(&request, refused.join(described))),
+        Err(error) => Ok(DescribeConfigsResponse::from_api(&request, refused.all_refused(&error?))),
     }
 }
 

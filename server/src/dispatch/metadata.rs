@@ -1,9 +1,11 @@
 //! Metadata.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_broker_core::api::{self, BrokerMetadata, TopicsWanted};
 use ottla_broker_core::error::{Error, ErrorCode};
+use ottla_broker_core::planted::is_planted;
 use ottla_wire::TopicRef;
 use ottla_wire::messages::{MetadataRequest, MetadataResponse};
 
@@ -19,10 +21,14 @@ pub(super) async fn answer(
     asked: &Asked,
     request: &MetadataRequest,
 ) -> Result<MetadataResponse, Error> {
-    let wanted = match request.wanted(asked.version) {
+    let mut wanted = match request.wanted(asked.version) {
         Ok(wanted) => wanted,
         Err(error) => return Ok(MetadataResponse::refused(error.code, &[])),
     };
+    if let Some(wanted) = wanted.as_mut().filter(|_| !is_planted("answers-as-often-as-asked")) {
+        let mut seen = BTreeSet::new();
+        wanted.retain(|topic| seen.insert(topic.clone()));
+    }
     match look_up(shared, asked, wanted.as_deref(), request.allow_auto_topic_creation).await.map_err(closed) {
         Ok(mut metadata) => {
             metadata.brokers = placed(shared, &metadata.brokers);
