@@ -1,12 +1,14 @@
 //! What is answered once although it is asked for often, and what is refused to some.
 
+use ottla_broker_core::error::ErrorCode;
+use ottla_server::{Authorizer, Operation, Principal, Resource};
 use ottla_wire::messages::{
     DescribeConfigs, DescribeConfigsRequest, DescribeConfigsResource, DescribeGroups, DescribeGroupsRequest,
     DescribeProducers, DescribeProducersRequest, DescribeProducersTopic, Metadata, MetadataRequest,
     MetadataRequestTopic, OffsetFetch, OffsetFetchGroup, OffsetFetchRequest,
 };
 
-use crate::support::{TOPIC, world};
+use crate::support::{TOPIC, world, world_of};
 
 fn named(name: &str) -> MetadataRequestTopic {
     MetadataRequestTopic { name: Some(name.into()), ..MetadataRequestTopic::default() }
@@ -43,4 +45,39 @@ async fn what_is_asked_for_a_thousand_times_is_answered_once() {
     let request = OffsetFetchRequest { groups: vec![group; 1_000], ..OffsetFetchRequest::default() };
     assert_eq!(client.ask::<OffsetFetch>(8, &request).await.groups.len(), 1);
     world.close().await;
+}
+
+/// Lets clients see everything, and create what begins with `own`; or what the cluster may have, too.
+#[derive(Debug)]
+struct OwnOnly {
+    and_all: bool,
+}
+
+impl Authorizer for OwnOnly {
+    fn allows(&self, _: &Principal, operation: Operation, resource: Resource<'_>) -> bool {
+        match (operation, resource) {
+            (Operation::Create, Resource::Topic(name)) => name.as_str().starts_with("own"),
+            (Operation::Create, _) => self.and_all,
+            _ => true,
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_create_no_topics_creates_none_by_asking_for_them() {
+    for and_all in [false, true] {
+        let world = world_of(|builder| builder.authorizer(OwnOnly { and_all })).await;
+        let mut client = world.client().await;
+        let topics = vec![named("other"), named(TOPIC), named("a b"), named("own-1")];
+        let told = client.ask::<Metadata>(12, &metadata(topics.clone())).await;
+        let errors: Vec<_> = told.topics.iter().map(|topic| topic.error).collect();
+        let new = Some(ErrorCode::LeaderNotAvailable);
+        let other = if and_all { new } else { Some(ErrorCode::TopicAuthorizationFailed) };
+        assert_eq!(errors, [other, None, Some(ErrorCode::InvalidTopic), new]);
+        let all = MetadataRequest { allow_auto_topic_creation: false, ..metadata(topics) };
+        let told = client.ask::<Metadata>(12, &all).await;
+        let other = (!and_all).then_some(ErrorCode::UnknownTopicOrPartition);
+        assert_eq!((told.topics[0].error, told.topics[3].error), (other, None));
+        world.close().await;
+    }
 }
