@@ -26,7 +26,8 @@ pub struct Limits {
     /// How long the bytes of a request may take that has begun to arrive; again for each part of it that came in time
     /// at [`SLOWEST`](Self::SLOWEST).
     pub receive: Duration,
-    /// How long a client may take none of the bytes that wait for it.
+    /// How long a client may take for the bytes that wait for it; again for each part of them that it took in time
+    /// at [`SLOWEST`](Self::SLOWEST).
     pub send: Duration,
     /// How long a client may take to say who it is, where the server asks for that.
     pub authentication: Duration,
@@ -45,8 +46,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Bytes a second that a client must send at least once a request is under way, on average over
-    /// [`receive`](Self::receive).
+    /// Bytes a second that a client must send at least of a request that is under way, on average over
+    /// [`receive`](Self::receive), and take of an answer, over [`send`](Self::send).
     pub const SLOWEST: usize = 128 << 10;
 }
 

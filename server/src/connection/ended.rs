@@ -29,7 +29,7 @@ pub(crate) enum Ended {
     Idle(Duration),
     #[error("too little of a request came in {0:?}")]
     SlowSender(Duration),
-    #[error("the client took none of its answer for {0:?}")]
+    #[error("the client took too little of its answer in {0:?}")]
     SlowReceiver(Duration),
     #[error("the answer cannot be said: {0}")]
     Encode(#[from] EncodeError),

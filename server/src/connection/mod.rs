@@ -145,8 +145,9 @@ impl Connection {
                 // The sender lives as long as the server; without one there is nobody to serve for.
                 changed = phase.changed() => if changed.is_err() { return Err(Ended::Cut) },
                 written = self.outgoing.write(&mut to), if !self.outgoing.is_empty() => {
-                    self.shared.meters.sent.increment(u64::try_from(written?).unwrap_or(0));
-                    timing.has_written();
+                    let written = written?;
+                    self.shared.meters.sent.increment(u64::try_from(written).unwrap_or(0));
+                    timing.has_written(written);
                 }
                 Some(answered) = self.pending.next(), if !self.pending.is_empty() && self.outgoing.len() < HIGH_WATER => {
                     self.take(answered)?;

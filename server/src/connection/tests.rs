@@ -102,6 +102,20 @@ async fn who_takes_no_answers_is_closed_and_no_longer_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_takes_a_byte_a_second_is_closed() {
+    let shared = shared(Limits::default()).await;
+    let (mut client, ended) = connect(&shared, 8);
+    let since = shared.env.now();
+    client.write_all(&api_versions()).await.unwrap();
+    let mut byte = [0];
+    while client.read(&mut byte).await.is_ok_and(|read| read > 0) {
+        shared.env.sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(ended.await.unwrap().name(), "slow_receiver");
+    assert!(shared.env.now().since(since) < Limits::default().send * 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_does_not_say_who_it_is_is_closed() {
     let broker = Broker::start(BrokerConfig::default(), ottla_backends::memory::backend(), Env::seeded(1));
     let limits = Limits { authentication: Duration::from_secs(20), ..Limits::default() };

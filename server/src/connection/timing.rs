@@ -37,7 +37,7 @@ impl Pace {
         };
         let enough = Limits::SLOWEST.saturating_mul(usize::try_from(time.as_secs()).unwrap_or(usize::MAX)).max(1);
         let (since, before) = self.0.get_or_insert((now, moved));
-        if moved.saturating_sub(*before) >= enough {
+        if moved.saturating_sub(*before) >= enough || is_planted("any-byte-buys-time") && moved > *before {
             (*since, *before) = (now, moved);
         }
         Some(*since + time)
@@ -48,8 +48,10 @@ pub(super) struct Timing {
     env: Env,
     /// How the request arrives of which a part is here.
     receiving: Pace,
-    /// Since when nothing was taken of what waits.
-    sending_since: Option<Moment>,
+    /// How what waits is taken.
+    sending: Pace,
+    /// Bytes that were taken until now.
+    written: usize,
     /// Since when there has been nothing to do.
     idle_since: Option<Moment>,
     /// Since when the client has been asked who it is.
@@ -59,7 +61,15 @@ pub(super) struct Timing {
 
 impl Timing {
     pub(super) const fn new(env: Env) -> Self {
-        Self { env, receiving: Pace(None), sending_since: None, idle_since: None, asked_since: None, timer: None }
+        Self {
+            env,
+            receiving: Pace(None),
+            sending: Pace(None),
+            written: 0,
+            idle_since: None,
+            asked_since: None,
+            timer: None,
+        }
     }
 
     pub(super) const fn has_received(&mut self) {
@@ -67,8 +77,8 @@ impl Timing {
         self.idle_since = None;
     }
 
-    pub(super) const fn has_written(&mut self) {
-        self.sending_since = None;
+    pub(super) const fn has_written(&mut self, bytes: usize) {
+        self.written = self.written.saturating_add(bytes);
         self.idle_since = None;
     }
 
@@ -92,8 +102,9 @@ impl Timing {
             self.receiving
                 .due(states.receiving.filter(|_| !is_planted("slow-sender-stays")), limits.receive, now)
                 .map(|due| (due, Ended::SlowSender(limits.receive))),
-            since(&mut self.sending_since, states.sending)
-                .map(|since| (since + limits.send, Ended::SlowReceiver(limits.send))),
+            self.sending
+                .due(Some(self.written).filter(|_| states.sending), limits.send, now)
+                .map(|due| (due, Ended::SlowReceiver(limits.send))),
             since(&mut self.asked_since, states.logging_in)
                 .map(|since| (since + limits.authentication, Ended::NoLogIn(limits.authentication))),
             since(&mut self.idle_since, idle).map(|since| (since + limits.idle, Ended::Idle(limits.idle))),
