@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use ottla_broker_core::env::Moment;
 use ottla_wire::messages::SaslHandshakeRequest;
 
@@ -27,6 +28,8 @@ impl LogIn {
 
     /// What is answered to a token; `None` for one that ends the connection.
     pub fn token(&mut self, token: &[u8]) -> Option<Bytes> {
-        self.0.token(token, NEVER).ok()
+        // One iteration is hashed at once.
+        let said = self.0.token(Bytes::copy_from_slice(token)).now_or_never()?;
+        self.0.conclude(said, NEVER).ok()
     }
 }
