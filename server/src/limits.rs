@@ -33,7 +33,7 @@ pub struct Limits {
     pub authentication: Duration,
     /// How long whoever is not let in waits for that answer (Kafka's `connection.failed.authentication.delay.ms`).
     pub refusal: Duration,
-    /// How long a log-in lasts; `None` for as long as the connection (Kafka's `connections.max.reauth.ms`, KIP-368). Clients are
+    /// How long a log-in lasts, at least 2 s; `None` for as long as the connection (Kafka's `connections.max.reauth.ms`, KIP-368). Clients are
     /// told, and log in again over the living connection; one that asks something afterwards without having done so
     /// is cut off.
     pub session: Option<Duration>,

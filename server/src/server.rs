@@ -154,7 +154,9 @@ fn check(limits: &Limits) -> Result<(), Error> {
         return refuse("a limit of 0 requests or connections would serve nobody".to_owned());
     }
     if limits.session.is_some_and(|session| session < LEAST_SESSION) {
-        return refuse(format!("a log-in lasts at least {LEAST_SESSION:?}: clients renew it no sooner"));
+        return refuse(format!(
+            "a log-in lasts at least {LEAST_SESSION:?}: clients renew it before its end, and no sooner than a second after its beginning"
+        ));
     }
     Ok(())
 }

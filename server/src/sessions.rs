@@ -13,14 +13,12 @@ use ottla_broker_core::env::{Env, Moment};
 use ottla_broker_core::error::ErrorCode;
 use ottla_broker_core::planted::is_planted;
 use ottla_wire::TopicRef;
-use ottla_wire::messages::{FetchPartition, FetchRequest, FetchedPartition};
+use ottla_wire::messages::{Fetch, FetchPartition, FetchRequest, FetchedPartition};
 use rustc_hash::FxHashMap;
 
 /// A session that was used within this time is not given up for another one (Kafka's
 /// `min.incremental.fetch.session.eviction.ms`).
 const KEPT: Duration = Duration::from_mins(2);
-/// The first version that says topics by their ids.
-const IDS_FROM: i16 = 13;
 /// Kafka's code for a session that began with names and goes on with ids, or the other way round.
 const TOPIC_ID_ERROR: ErrorCode = ErrorCode::Other(106);
 
@@ -138,7 +136,7 @@ impl Sessions {
     /// a new session.
     pub(crate) fn begin(&self, request: &FetchRequest, version: i16, env: &Env) -> Result<Begun, ErrorCode> {
         let asked = request.session();
-        let by_id = version >= IDS_FROM;
+        let by_id = version >= Fetch::IDS_FROM;
         let named = || request.partitions().map(|(topic, part)| (topic.clone(), part.clone()));
         let mut state = lock(&self.state);
         if asked.epoch == INITIAL_EPOCH || asked.epoch == FINAL_EPOCH {

@@ -75,14 +75,15 @@ async fn fetch_of(
     Ok(OffsetFetchedGroup::from_api(wanted.group.clone(), told))
 }
 
-/// The first version of OffsetFetch that says topics by their ids.
-const IDS_FROM: i16 = 10;
-
 /// A topic as the version of the request says it.
 fn referred(shared: &Shared, asked: &Asked, partition: &TopicPartition) -> Result<TopicRef, Error> {
     let topic = TopicRef::from(&partition.topic);
     asked.topic(shared, Operation::Describe, &topic)?;
-    if asked.version < IDS_FROM { Ok(topic) } else { shared.broker.id_of(&partition.topic).map(TopicRef::Id) }
+    if asked.version < ottla_wire::messages::OffsetFetch::IDS_FROM {
+        Ok(topic)
+    } else {
+        shared.broker.id_of(&partition.topic).map(TopicRef::Id)
+    }
 }
 
 pub(super) async fn delete(shared: &Shared, asked: &Asked, request: &OffsetDeleteRequest) -> OffsetDeleteResponse {

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_broker_core::api::{AlterConfig, ConfigResource};
-use ottla_broker_core::error::Error;
+use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_wire::messages::{
     AlterConfigsRequest, AlterConfigsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 
 use super::interleave::Interleaved;
-use super::topics::silent;
 use super::{Asked, closed};
 use crate::authorizer::{Operation, Resource};
 use crate::shared::Shared;
@@ -49,8 +48,12 @@ pub(super) async fn alter(
         let change = async {
             let resource = one.to_api(shared.broker.id())?;
             may(shared, asked, Operation::AlterConfigs, &resource)?;
-            let in_force =
-                shared.broker.describe_configs(vec![resource.clone()]).await?.pop().unwrap_or_else(|| Err(silent()))?;
+            let in_force = shared
+                .broker
+                .describe_configs(vec![resource.clone()])
+                .await?
+                .pop()
+                .ok_or(ErrorCode::UnknownServerError)??;
             let changes = one.changes(&resource, &in_force)?;
             Ok((resource, changes))
         };

@@ -26,6 +26,11 @@ use crate::shape::{Answers, by_topic, refused};
 #[derive(Debug)]
 pub enum OffsetFetch {}
 
+impl OffsetFetch {
+    /// The first version that says topics by their ids (KIP-516).
+    pub const IDS_FROM: i16 = 10;
+}
+
 impl Api for OffsetFetch {
     const KEY: ApiKey = ApiKey::OffsetFetch;
     const SPEC: Spec = Spec::new(1, 10, 6);
@@ -64,7 +69,7 @@ message! {
     /// A topic's part.
     pub struct OffsetFetchTopic {
         /// Which.
-        topic: TopicRef, 0.., form 10..;
+        topic: TopicRef, 0.., form OffsetFetch::IDS_FROM..;
         /// Its partitions.
         partitions: Vec<i32>, 0..;
     }
@@ -94,7 +99,7 @@ message! {
     /// A topic's part.
     pub struct OffsetFetchedTopic {
         /// Which.
-        topic: TopicRef, 0.., form 10..;
+        topic: TopicRef, 0.., form OffsetFetch::IDS_FROM..;
         /// Its partitions.
         partitions: Vec<OffsetFetchedPartition>, 0..;
     }

@@ -18,6 +18,7 @@ use ottla_broker_core::record::{self, Batch, Compression};
 use ottla_broker_core::{Offset, TopicName};
 
 use super::leaders::{CurrentLeader, NodeEndpoint};
+use crate::answers::InOrder;
 use crate::api::{Api, ApiKey, Spec};
 use crate::codec::{Records, TopicRef, message};
 use crate::shape::{Answers, by_topic, refused};
@@ -220,14 +221,13 @@ impl ProduceResponse {
     /// One that is missing is an `UNKNOWN_SERVER_ERROR`.
     #[must_use]
     pub fn from_api(request: &ProduceRequest, results: impl IntoIterator<Item = Result<Appended, Error>>) -> Self {
-        let mut results = results.into_iter();
-        let mut next = || results.next().unwrap_or_else(|| Err(ErrorCode::UnknownServerError.into()));
+        let mut results = InOrder::new(results);
         let topics = request.topics.iter().map(|topic| ProducedTopic {
             topic: topic.topic.clone(),
             partitions: topic
                 .partitions
                 .iter()
-                .map(|part| ProducedPartition::from_api(part.partition, next()))
+                .map(|part| ProducedPartition::from_api(part.partition, results.next()))
                 .collect(),
         });
         Self { topics: topics.collect(), ..Self::default() }
