@@ -8,6 +8,7 @@ use futures::FutureExt;
 use ottla_broker_core::env::Moment;
 use ottla_wire::messages::SaslHandshakeRequest;
 
+use crate::Principal;
 use crate::auth::{self, Authentication, Mechanism};
 
 /// A log-in that lasts for ever asks for no time.
@@ -21,7 +22,8 @@ impl LogIn {
     /// A mechanism was agreed on.
     #[must_use]
     pub fn by(mechanism: Mechanism) -> Self {
-        let mut log_in = auth::LogIn::new(Some(Arc::new(Authentication::of_one_user(mechanism))));
+        let mut log_in =
+            auth::LogIn::new(Some(Arc::new(Authentication::of_one_user(mechanism))), Principal::anonymous());
         let _ = log_in.handshake(&SaslHandshakeRequest { mechanism: mechanism.name().into() }, 1, NEVER);
         Self(log_in)
     }

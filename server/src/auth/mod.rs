@@ -163,10 +163,10 @@ pub(crate) struct LogIn {
 }
 
 impl LogIn {
-    /// Without an [`Authentication`] everybody is let in.
-    pub(crate) fn new(authentication: Option<Arc<Authentication>>) -> Self {
+    /// Without an [`Authentication`] everybody is let in, as `principal`.
+    pub(crate) fn new(authentication: Option<Arc<Authentication>>, principal: Principal) -> Self {
         let state = if authentication.is_some() { State::Start } else { State::Done };
-        Self { authentication, state, bare: false, session: None, principal: Principal::anonymous() }
+        Self { authentication, state, bare: false, session: None, principal }
     }
 
     pub(crate) const fn is_done(&self) -> bool {

@@ -33,6 +33,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub(crate) use ended::Ended;
 
 use crate::auth::{LogIn, Refused, Said};
+use crate::authorizer::Principal;
 use crate::budget::Share;
 use crate::dispatch::{Asked, Outcome, Turn, dispatch, turn_of};
 use crate::shared::{Phase, Shared};
@@ -81,14 +82,15 @@ struct Connection {
     alone: bool,
 }
 
-/// Serves one connection until it ends, and says why it did.
+/// Serves one connection until it ends, and says why it did. The client is `principal` unless it has to log in.
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     peer: SocketAddr,
+    principal: Principal,
     from: impl AsyncRead + Unpin + Send,
     to: impl AsyncWrite + Unpin + Send,
 ) -> Ended {
-    let log_in = LogIn::new(shared.authentication.clone());
+    let log_in = LogIn::new(shared.authentication.clone(), principal);
     let limits = &shared.limits;
     let limit = if log_in.is_done() { limits.frame_bytes } else { limits.unauthenticated_frame_bytes };
     let reader = Reader::new(limit, Arc::clone(&shared.budget));

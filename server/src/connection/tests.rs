@@ -30,7 +30,7 @@ fn connect(shared: &Arc<Shared>, pipe: usize) -> (DuplexStream, JoinHandle<Ended
     let (client, server) = tokio::io::duplex(pipe);
     let (from, to) = tokio::io::split(server);
     let peer = "192.0.2.1:1".parse().unwrap();
-    (client, tokio::spawn(serve(Arc::clone(shared), peer, from, to)))
+    (client, tokio::spawn(serve(Arc::clone(shared), peer, crate::Principal::anonymous(), from, to)))
 }
 
 fn api_versions() -> Vec<u8> {
