@@ -14,12 +14,12 @@ use std::io::IsTerminal;
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use ottla::connect::without_credentials;
 use ottla::{Client, TopicName};
 
 use crate::connect::{CLOSING, Context, names_brokers};
 use crate::error::Error;
 use crate::names;
-use crate::place::without_credentials;
 use crate::producer_options::ProducerOptions;
 use crate::signals::Signals;
 use load::{Load, Payload};
