@@ -118,7 +118,11 @@ pub(crate) async fn run(args: Args, mut context: Context) -> Result<(), Error> {
     }
     let load = Load::new(args.records, args.size as usize, args.payload, args.keys, args.rate);
     let mut signals = Signals::new().map_err(Error::Runtime)?;
-    let clients = connect(&context, &url, usize::from(args.producers)).await?;
+    let clients = tokio::select! {
+        biased;
+        signal = signals.next() => return Err(Error::Failed(format!("ended by {signal} before it began"))),
+        connected = connect(&context, &url, usize::from(args.producers)) => connected?,
+    };
     let bench = Bench {
         env: context.env.clone(),
         clients,
