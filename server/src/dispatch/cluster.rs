@@ -32,11 +32,7 @@ pub(super) async fn describe(
             metadata.brokers = placed(shared, &metadata.brokers);
             Ok(DescribeClusterResponse::from_api(request, &metadata))
         }
-        Err(Ok(error)) => Ok(DescribeClusterResponse {
-            error: Some(error.code),
-            error_message: Some(Arc::from(error.message)),
-            ..DescribeClusterResponse::default()
-        }),
+        Err(Ok(error)) => Ok(DescribeClusterResponse::refused(&error)),
         Err(Err(closed)) => Err(closed),
     }
 }
