@@ -28,6 +28,9 @@ pub struct Limits {
     pub send: Duration,
     /// How long a client may take to say who it is, where the server asks for that.
     pub authentication: Duration,
+    /// How long a client may take to read what it was told last and to close its side of a connection that the server
+    /// ends in order.
+    pub leave: Duration,
     /// How long a log-in lasts; `None` for as long as the connection (Kafka's `connections.max.reauth.ms`, KIP-368). Clients are
     /// told, and log in again over the living connection; one that asks something afterwards without having done so
     /// is cut off.
@@ -67,6 +70,7 @@ impl Default for Limits {
             receive: Duration::from_secs(30),
             send: Duration::from_secs(30),
             authentication: Duration::from_secs(30),
+            leave: Duration::from_secs(1),
             session: None,
             fetch_bytes: 55 << 20,
             fetch_sessions: 1_000,

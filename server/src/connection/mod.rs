@@ -12,6 +12,7 @@
 //! stays appended, and everything else only reads or gives up its answer.
 
 mod ended;
+mod leave;
 mod outgoing;
 mod reader;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::future::select;
 use futures::stream::FuturesOrdered;
 use ottla_broker_core::env::{BoxFuture, Moment};
 use ottla_broker_core::planted::is_planted;
@@ -31,6 +33,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) use ended::Ended;
+pub(crate) use leave::take_leave;
 
 use crate::auth::{LogIn, Refused};
 use crate::dispatch::{Asked, Outcome, Turn, dispatch, turn_of};
@@ -77,15 +80,15 @@ struct Connection {
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     peer: SocketAddr,
-    from: impl AsyncRead + Unpin + Send,
-    to: impl AsyncWrite + Unpin + Send,
+    mut from: impl AsyncRead + Unpin + Send,
+    mut to: impl AsyncWrite + Unpin + Send,
 ) -> Ended {
     let log_in = LogIn::new(shared.authentication.clone());
     let limits = &shared.limits;
     let limit = if log_in.is_done() { limits.frame_bytes } else { limits.unauthenticated_frame_bytes };
     let reader = Reader::new(limit, Arc::clone(&shared.budget));
     let connection = Connection {
-        shared,
+        shared: Arc::clone(&shared),
         peer,
         log_in,
         closing: None,
@@ -96,17 +99,26 @@ pub(crate) async fn serve(
         fetches: 0,
         alone: false,
     };
-    match connection.run(from, to).await {
+    let ended = match connection.run(&mut from, &mut to).await {
         Ok(never) => match never {},
         Err(ended) => ended,
+    };
+    if ended.is_orderly() && !is_planted("closed-with-bytes-unread") {
+        // Seldom, and larger than what a connection keeps of itself.
+        let leaving = Box::pin(take_leave(&shared, &mut from, &mut to));
+        // Without a sender there is no server.
+        let mut phase = shared.phase.subscribe();
+        let cut = std::pin::pin!(phase.wait_for(|phase| *phase == Phase::Cut));
+        drop(select(leaving, cut).await);
     }
+    ended
 }
 
 impl Connection {
     async fn run(
         mut self,
-        mut from: impl AsyncRead + Unpin + Send,
-        mut to: impl AsyncWrite + Unpin + Send,
+        from: &mut (impl AsyncRead + Unpin + Send),
+        to: &mut (impl AsyncWrite + Unpin + Send),
     ) -> Result<std::convert::Infallible, Ended> {
         let mut phase = self.shared.phase.subscribe();
         let mut timing = Timing::new(self.shared.env.clone());
@@ -144,7 +156,7 @@ impl Connection {
                 biased;
                 // The sender lives as long as the server; without one there is nobody to serve for.
                 changed = phase.changed() => if changed.is_err() { return Err(Ended::Cut) },
-                written = self.outgoing.write(&mut to), if !self.outgoing.is_empty() => {
+                written = self.outgoing.write(to), if !self.outgoing.is_empty() => {
                     self.shared.meters.sent.increment(u64::try_from(written?).unwrap_or(0));
                     timing.has_written();
                 }
@@ -157,7 +169,7 @@ impl Connection {
                         incoming.room = None;
                     }
                 }
-                read = self.reader.read(&mut from, may_read), if may_read || self.reader.has_room() => {
+                read = self.reader.read(from, may_read), if may_read || self.reader.has_room() => {
                     match read? {
                         Read::Frame(frame) => {
                             self.receive(frame)?;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use ottla_broker_core::error::ErrorCode;
-use ottla_server::{Limits, Mechanism, set_password};
+use ottla_server::{Mechanism, set_password};
 use ottla_wire::messages::{
     AlterUserScramCredentials, AlterUserScramCredentialsRequest, ApiVersions, ApiVersionsRequest,
     DescribeUserScramCredentials, DescribeUserScramCredentialsRequest, Metadata, MetadataRequest, SaslAuthenticate,
@@ -14,12 +14,12 @@ use ottla_wire::messages::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::support::{Client, World, world_with_logins};
+use crate::support::{Client, World, limits, world_with_logins};
 
 const ALL: [Mechanism; 3] = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512];
 
 async fn world() -> World {
-    let world = world_with_logins(Limits::default(), &ALL).await;
+    let world = world_with_logins(limits(), &ALL).await;
     set_password(&world.broker, "alice", "wonder").await.unwrap();
     world
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use ottla_server::Unfinished;
-use ottla_wire::messages::Fetch;
+use ottla_server::{Limits, Unfinished};
+use ottla_wire::messages::{Fetch, Produce};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::support::{fetch, values, world};
+use crate::support::{TOPIC, fetch, produce, values, world, world_with};
 
 #[tokio::test]
 async fn a_poll_that_waits_is_answered_with_what_there_is() {
@@ -57,5 +58,25 @@ async fn who_does_not_take_the_answer_is_cut_off() {
     begun(&world).await;
     let cut = world.server.shutdown(Duration::from_millis(1)).await;
     assert_eq!(cut, Err(Unfinished { connections: 1 }));
+    world.broker.close(Duration::from_secs(10)).await.unwrap();
+}
+
+/// Requests that came too late are left unread, and no answer to those before them is lost over it.
+#[tokio::test]
+async fn what_was_not_read_tears_no_connection_down() {
+    let world = world_with(Limits::default()).await;
+    let mut client = world.client().await;
+    let poll = client.send::<Fetch>(12, &fetch(0, Duration::from_secs(3_600))).await;
+    // It waits for the first, and what follows it is not read.
+    client.send::<Fetch>(12, &fetch(0, Duration::ZERO)).await;
+    client.send::<Produce>(9, &produce(1, TOPIC, &"x".repeat(900_000))).await;
+    begun(&world).await;
+    let shutdown = world.server.shutdown(Duration::from_secs(5));
+    let hear = async {
+        assert_eq!(client.receive::<Fetch>(12).await.0, poll);
+        assert_eq!(client.stream.read(&mut [0]).await.map_err(|error| error.kind()), Ok(0));
+        drop(client);
+    };
+    assert_eq!(futures::future::join(shutdown, hear).await.0, Ok(()));
     world.broker.close(Duration::from_secs(10)).await.unwrap();
 }
