@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ottla_broker_core::api::ScramMechanism;
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::metadata::ScramKeys;
+use ottla_broker_core::planted::is_planted;
 
 /// What a server knows of its users' passwords.
 pub(super) trait Credentials: fmt::Debug + Send + Sync {
@@ -20,9 +21,14 @@ impl Credentials for Arc<Broker> {
     }
 }
 
-/// A credential that nobody can meet, for users that there are not: their log-ins cost and look like others.
+/// A credential that nobody can meet, for users that there are not: their log-ins cost and look like those of users
+/// whom [`set_password`](super::set_password) has made. `secret` is another in each life of the server, and the salt with
+/// it: whoever compares two lives can tell them from users.
 pub(super) fn of_nobody(mechanism: ScramMechanism, secret: &[u8], user: &str) -> ScramKeys {
-    let salt = super::hash::hmac(mechanism, secret, user.as_bytes());
+    let mut salt = super::hash::hmac(mechanism, secret, user.as_bytes());
+    if !is_planted("made-up-salt-is-longer") {
+        salt.truncate(super::password::SALT_BYTES);
+    }
     let stored_key = super::hash::hmac(mechanism, secret, &salt);
     ScramKeys { iterations: 4_096, salt, server_key: stored_key.clone(), stored_key }
 }
@@ -37,5 +43,28 @@ impl Credentials for OneUser {
     fn keys(&self, user: &str, mechanism: ScramMechanism) -> Option<ScramKeys> {
         let salted = super::hash::salted(mechanism, b"password", b"salt", 1);
         (user == "user").then(|| super::hash::keys(mechanism, &salted, b"salt", 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_broker_core::config::BrokerConfig;
+    use ottla_broker_core::env::Env;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_nobody_looks_like_a_user() {
+        let broker = Broker::start(BrokerConfig::default(), ottla_backends::memory::backend(), Env::seeded(1));
+        let broker = broker.await.unwrap();
+        crate::set_password(&broker, "alice", "wonder").await.unwrap();
+        for mechanism in ScramMechanism::ALL {
+            let (real, made_up) = (broker.keys("alice", *mechanism).unwrap(), of_nobody(*mechanism, b"secret", "bob"));
+            assert_eq!(made_up.salt.len(), real.salt.len());
+            assert_eq!(made_up.iterations, real.iterations);
+            // Each time the same, and each nobody's another.
+            assert_eq!(made_up.salt, of_nobody(*mechanism, b"secret", "bob").salt);
+            assert_ne!(made_up.salt, of_nobody(*mechanism, b"secret", "eve").salt);
+        }
     }
 }
