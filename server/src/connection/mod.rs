@@ -28,7 +28,7 @@ use futures::future::select;
 use futures::stream::FuturesOrdered;
 use ottla_broker_core::env::{BoxFuture, Moment};
 use ottla_broker_core::planted::is_planted;
-use ottla_wire::{ApiKey, Encoded, Request, RequestHeader, Response, decode_request};
+use ottla_wire::{ApiKey, Encoded, Request, RequestError, RequestHeader, Response, decode_request};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -203,7 +203,15 @@ impl Connection {
         if self.log_in.is_bare() {
             return self.take_bare_token(&bytes, now);
         }
-        match decode_request(&bytes) {
+        let decoded = decode_request(&bytes);
+        match &decoded {
+            Ok((RequestHeader { key, .. }, _))
+            | Err(RequestError::UnsupportedVersion { key, .. } | RequestError::Malformed { key, .. }) => {
+                self.shared.meters.request(*key);
+            }
+            Err(_) => {}
+        }
+        match decoded {
             Ok((header, Request::SaslHandshake(request))) => {
                 let (response, refused) = self.log_in.handshake(&request, header.version, now);
                 self.answer_log_in(&header, &response.into(), refused)
@@ -297,8 +305,7 @@ impl Connection {
             Turn::Alone => self.alone = true,
             Turn::Any | Turn::Append => {}
         }
-        let RequestHeader { key, version, correlation_id, client_id } = header;
-        self.shared.meters.request(key);
+        let RequestHeader { version, correlation_id, client_id, .. } = header;
         let asked = Asked { version, client_id, peer: self.peer, principal: self.log_in.principal.clone() };
         let answer = dispatch(&self.shared, asked, request);
         self.pending.push_back(Box::pin(async move {
