@@ -45,26 +45,3 @@ impl Credentials for OneUser {
         (user == "user").then(|| super::hash::keys(mechanism, &salted, b"salt", 1))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use ottla_broker_core::config::BrokerConfig;
-    use ottla_broker_core::env::Env;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn who_is_nobody_looks_like_a_user() {
-        let broker = Broker::start(BrokerConfig::default(), ottla_backends::memory::backend(), Env::seeded(1));
-        let broker = broker.await.unwrap();
-        crate::set_password(&broker, "alice", "wonder").await.unwrap();
-        for mechanism in ScramMechanism::ALL {
-            let (real, made_up) = (broker.keys("alice", *mechanism).unwrap(), of_nobody(*mechanism, b"secret", "bob"));
-            assert_eq!(made_up.salt.len(), real.salt.len());
-            assert_eq!(made_up.iterations, real.iterations);
-            // Each time the same, and each nobody's another.
-            assert_eq!(made_up.salt, of_nobody(*mechanism, b"secret", "bob").salt);
-            assert_ne!(made_up.salt, of_nobody(*mechanism, b"secret", "eve").salt);
-        }
-    }
-}
