@@ -15,8 +15,7 @@ use crate::setting::Setting;
 /// How long the end of a client may take: a command has nothing that it has not waited for.
 pub(crate) const CLOSING: Duration = Duration::from_secs(10);
 
-/// What every command is given.
-#[derive(Debug)]
+/// What every command is given. Without `Debug`: the settings' passwords are in no log.
 pub(crate) struct Context {
     pub(crate) out: Output,
     pub(crate) env: Env,
@@ -29,14 +28,17 @@ impl Context {
     /// Reads the file, and what the command line says in its place. In a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::File`], and [`Error::Usage`] for a file that is no TOML.
+    /// [`Error::File`], and [`Error::Setting`] for a file that is no TOML.
     pub(crate) fn new(common: &Common) -> Result<Self, Error> {
         let mut settings = Table::new();
         if let Some(path) = &common.config {
             let text = read(path.clone())?;
-            settings = text.parse().map_err(|error: toml::de::Error| {
-                Error::Usage(format!("{} is not TOML: {}", path.display(), error.to_string().trim_end()))
-            })?;
+            // The library says what is wrong, and shows nothing of a line in which a password may be.
+            let refused = |_| match ClientBuilder::from_config(&text) {
+                Err(ottla::Error::Config(source)) => Error::Setting { file: Some(path.clone()), source },
+                _ => Error::Usage(format!("{} is not TOML", path.display())),
+            };
+            settings = text.parse().map_err(refused)?;
         }
         let url = match settings.remove("url") {
             None => None,

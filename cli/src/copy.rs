@@ -37,7 +37,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Error> {
     let (from, to) = (url_of(&args.from)?, url_of(&args.to)?);
-    if to.starts_with("memory:") {
+    if to.trim().split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("memory")) {
         let reason = "a copy in memory would be gone with this command: name a directory, or a prefix of a bucket";
         return Err(Error::Usage(reason.to_owned()));
     }

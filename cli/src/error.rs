@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 use ottla::ErrorCode;
 use ottla::connect::Error as Connect;
+use ottla::{consumer, producer, reader};
 use serde_json::json;
+
+use crate::output::say;
 
 /// Why a command did not do what it was to do.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,9 @@ pub(crate) enum Error {
     /// It failed.
     #[error("{0}")]
     Failed(String),
+    /// A record was not taken; with what came of those before it.
+    #[error("{told}")]
+    Record { told: String, source: Box<ottla::Error> },
     /// The library's.
     #[error(transparent)]
     Ottla(#[from] ottla::Error),
@@ -50,6 +56,15 @@ enum Code {
     NotNow = 4,
 }
 
+/// What clap says, without its name for it and without the usage that follows.
+impl From<clap::Error> for Error {
+    fn from(error: clap::Error) -> Self {
+        let told = error.to_string();
+        let told = told.split("\n\n").next().unwrap_or_default();
+        Self::Usage(told.trim().trim_start_matches("error: ").to_owned())
+    }
+}
+
 impl Error {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code() as u8)
@@ -61,6 +76,9 @@ impl Error {
             Self::NotFound(_) => Code::NotFound,
             Self::Failed(_) | Self::Runtime(_) => Code::Failed,
             Self::Ottla(error) => of_library(error),
+            // The same call would write again what was written before it.
+            Self::Record { source, .. } if of_library(source) == Code::NotFound => Code::NotFound,
+            Self::Record { .. } => Code::Failed,
             Self::Server(ottla_server::Error::Bind { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
                 Code::NotNow
             }
@@ -73,36 +91,44 @@ impl Error {
     }
 
     /// Says it on stderr.
-    #[expect(clippy::print_stderr, reason = "a command-line program's errors go there")]
     pub(crate) fn tell(&self, as_json: bool) {
         if self.code() == Code::Done {
             return;
         }
-        if as_json {
-            eprintln!("{}", self.document());
-        } else {
-            eprintln!("ottla: {self}");
-        }
+        say(&if as_json { self.document().to_string() } else { format!("ottla: {self}") });
     }
 
     /// For programs.
     fn document(&self) -> serde_json::Value {
         let (kafka_code, retriable) = match self {
-            Self::Ottla(error) => (error.kafka_code().map(ErrorCode::name), error.is_retriable()),
+            Self::Ottla(error) => (kafka_code(error), error.is_retriable()),
+            Self::Record { source, .. } => (kafka_code(source), false),
             _ => (None, self.code() == Code::NotNow),
         };
         json!({"error": {
             "message": self.to_string(),
             "exit_code": self.code() as u8,
-            "kafka_code": kafka_code,
+            "kafka_code": kafka_code.map(ErrorCode::name),
             "retriable": retriable,
         }})
     }
 }
 
+/// The code that a broker gave, or would have given.
+fn kafka_code(error: &ottla::Error) -> Option<ErrorCode> {
+    match error {
+        ottla::Error::Producer(producer::Error::UnknownPartition { .. }) => Some(ErrorCode::UnknownTopicOrPartition),
+        _ => error.kafka_code(),
+    }
+}
+
 fn of_library(error: &ottla::Error) -> Code {
     match error {
-        ottla::Error::Config(_) | ottla::Error::TopicName(_) => return Code::Usage,
+        ottla::Error::Config(_)
+        | ottla::Error::TopicName(_)
+        | ottla::Error::Producer(producer::Error::Config { .. })
+        | ottla::Error::Consumer(consumer::Error::Invalid { .. })
+        | ottla::Error::Reader(reader::Error::Invalid { .. }) => return Code::Usage,
         ottla::Error::Connect(
             Connect::NoUrl
             | Connect::Malformed { .. }
@@ -115,14 +141,19 @@ fn of_library(error: &ottla::Error) -> Code {
         ) => return Code::Usage,
         _ => {}
     }
-    match error.kafka_code() {
+    match kafka_code(error) {
         Some(
             ErrorCode::UnknownTopicOrPartition
             | ErrorCode::UnknownTopicId
             | ErrorCode::GroupIdNotFound
             | ErrorCode::ResourceNotFound,
         ) => Code::NotFound,
-        Some(ErrorCode::InvalidTopic | ErrorCode::InvalidConfig | ErrorCode::InvalidPartitions) => Code::Usage,
+        Some(
+            ErrorCode::InvalidTopic
+            | ErrorCode::InvalidConfig
+            | ErrorCode::InvalidPartitions
+            | ErrorCode::InvalidGroupId,
+        ) => Code::Usage,
         _ if error.is_retriable() => Code::NotNow,
         _ => Code::Failed,
     }

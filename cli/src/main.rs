@@ -44,15 +44,24 @@ use connect::Context;
 use error::Error;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let json = cli.common.json;
-    match start(cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error.tell(json);
-            error.exit_code()
+    match Cli::try_parse() {
+        Ok(cli) => {
+            let json = cli.common.json;
+            start(cli).map_or_else(|error| told(&error, json), |()| ExitCode::SUCCESS)
         }
+        Err(error) if error.use_stderr() && asks_for_json() => told(&error.into(), true),
+        Err(error) => error.exit(),
     }
+}
+
+fn told(error: &Error, as_json: bool) -> ExitCode {
+    error.tell(as_json);
+    error.exit_code()
+}
+
+/// Whether somebody who wrote something wrong asked for JSON: what follows `--` are no options.
+fn asks_for_json() -> bool {
+    std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json")
 }
 
 fn start(cli: Cli) -> Result<(), Error> {

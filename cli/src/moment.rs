@@ -33,7 +33,7 @@ impl FromStr for Moment {
         if let Ok(ms) = text.parse::<i64>() {
             return Ok(Self::At(ms));
         }
-        let found = if text.contains('-') { rfc3339(text).map(Self::At) } else { ago(text).map(Self::Ago) };
+        let found = if text.contains('-') { rfc3339(text).map(Self::At) } else { duration(text).ok().map(Self::Ago) };
         found.ok_or_else(|| {
             "it is no time: write `2026-11-23T06:00:00Z` (or another offset), milliseconds since 1970, or how long ago: \
              `90s`, `15m`, `2h`, `7d`"
@@ -42,11 +42,12 @@ impl FromStr for Moment {
     }
 }
 
-fn ago(text: &str) -> Option<Duration> {
+/// `5ms`, `90s`, `15m`, `2h`, `7d`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let units = [("ms", 1_u64), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    let (number, ms) = units.into_iter().find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, ms)))?;
-    let number: u64 = number.parse().ok()?;
-    number.checked_mul(ms).map(Duration::from_millis)
+    let found = units.into_iter().find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, ms)));
+    let found = found.and_then(|(number, ms)| number.parse::<u64>().ok()?.checked_mul(ms));
+    found.map(Duration::from_millis).ok_or_else(|| "it is no time: write `5ms`, `90s`, `15m` or `2h`".to_owned())
 }
 
 /// RFC 3339, section 5.6; what is below a millisecond is cut off.
@@ -117,6 +118,15 @@ const fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("5ms"), Ok(Duration::from_millis(5)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        for text in ["", "5", "ms", "-5s", "1.5s", "99999999999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 
     fn at(text: &str) -> Option<Moment> {
         text.parse().ok()

@@ -37,6 +37,11 @@ impl Output {
     }
 }
 
+/// What a program has to say of itself goes to stderr; if nobody reads that, nobody is told.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// One line, or several, at once: whoever reads sees it now.
 fn line(text: &str) -> Result<(), Error> {
     let mut out = io::stdout().lock();
@@ -71,7 +76,8 @@ pub(crate) fn log(filter: Option<&str>, default: &str) -> Result<(), Error> {
     let targets: Targets = filter.parse().map_err(|error| {
         Error::Usage(format!("`{filter}` (`--log`, or RUST_LOG) says not what to log: {error}; write `debug`, or `warn,ottla_server=debug`"))
     })?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+    // Its own complaint that stderr is closed would go there too, and end the program.
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).log_internal_errors(false);
     // Whoever has set one already, has: there is only this.
     tracing_subscriber::registry()
         .with(targets)

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::connect::Context;
 use crate::error::Error;
+use crate::moment::duration;
 use crate::setting::Setting;
 
 /// How a producer sends.
@@ -79,26 +80,9 @@ impl ProducerOptions {
     }
 }
 
-/// `5ms`, `90s`, `15m`, `2h`, `7d`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let units = [("ms", 1_u64), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    let found = units.into_iter().find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, ms)));
-    let found = found.and_then(|(number, ms)| number.parse::<u64>().ok()?.checked_mul(ms));
-    found.map(Duration::from_millis).ok_or_else(|| "it is no time: write `5ms`, `90s`, `15m` or `2h`".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_units() {
-        assert_eq!(duration("5ms"), Ok(Duration::from_millis(5)));
-        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
-        for text in ["", "5", "ms", "-5s", "1.5s", "99999999999999999d"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 
     /// The words are those of the library's settings.
     #[test]

@@ -24,18 +24,28 @@
 //! A directory that somebody has open is refused. A bucket can be looked at while its owner works: objects come and go
 //! meanwhile, and what nothing refers to yet may be about to count.
 
+use std::fmt;
+
 use ottla_broker_core::env::Env;
 
 use crate::connect;
 pub use crate::connect::CheckReport as Report;
 
 /// Verifies what lies at a URL. Begins with [`run`](Self::run).
-#[derive(Debug)]
 #[must_use = "nothing is checked before `run`"]
 pub struct Check {
     url: String,
     backends: connect::Settings,
     env: Option<Env>,
+}
+
+/// A password is in no log.
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, backends, .. } = self;
+        let url = connect::without_credentials(url);
+        f.debug_struct("Check").field("url", &url).field("backends", backends).finish_non_exhaustive()
+    }
 }
 
 impl Check {

@@ -19,6 +19,7 @@ mod stats;
 mod url;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Weak};
 
 use ottla_broker_core::broker::Broker;
@@ -46,6 +47,7 @@ pub use ottla_backends::disk::check::Report as DiskReport;
 pub use ottla_backends::disk::{DiskOptions, DiskStats, Level};
 pub use stats::StorageStats;
 pub(crate) use stats::{Counted, Storage};
+pub use url::without_credentials;
 use url::{Scheme, Url};
 
 use crate::cluster::Cluster;
@@ -53,12 +55,24 @@ use crate::cluster::embedded::{Embedded, Owner};
 use crate::config::{self, Section};
 
 /// What answers a client.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Source {
     Url(String),
     Storage(Backend),
     Broker(Arc<Broker>),
     Cluster(Arc<dyn Cluster>),
+}
+
+/// A password is in no log.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => f.debug_tuple("Url").field(&without_credentials(url)).finish(),
+            Self::Storage(backend) => f.debug_tuple("Storage").field(backend).finish(),
+            Self::Broker(broker) => f.debug_tuple("Broker").field(broker).finish(),
+            Self::Cluster(cluster) => f.debug_tuple("Cluster").field(cluster).finish(),
+        }
+    }
 }
 
 /// Settings of backends. They hold wherever their backend is used, so that one configuration serves several URLs.

@@ -150,7 +150,10 @@ impl Error {
     #[must_use]
     pub fn kafka_code(&self) -> Option<ErrorCode> {
         match self {
-            Self::Cluster { source, .. } => Some(source.code),
+            Self::Cluster { source, .. }
+            | Self::Connect(connect::Error::Unreachable { source, .. } | connect::Error::Open { source, .. }) => {
+                Some(source.code)
+            }
             Self::Reader(error) => error.kafka_code(),
             Self::Consumer(error) => error.kafka_code(),
             Self::Producer(error) => error.kafka_code(),

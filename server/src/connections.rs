@@ -1,9 +1,11 @@
 //! Who is connected, and how many may be.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metrics::Gauge;
 use ottla_broker_core::planted::is_planted;
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
@@ -11,10 +13,10 @@ use tokio::sync::watch;
 use crate::limits::Limits;
 
 /// The connections of a server.
-#[derive(Debug)]
 pub(crate) struct Connections {
     state: Mutex<State>,
     count: watch::Sender<usize>,
+    gauge: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +43,8 @@ pub(crate) enum Full {
 
 impl Connections {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), count: watch::Sender::new(0) })
+        let gauge = metrics::gauge!("ottla_server_connections");
+        Arc::new(Self { state: Mutex::default(), count: watch::Sender::new(0), gauge })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -64,6 +67,7 @@ impl Connections {
         }
         *of_address += 1;
         self.count.send_modify(|count| *count += 1);
+        self.gauge.increment(1.0);
         Ok(Place { connections: Arc::clone(self), address })
     }
 
@@ -90,8 +94,15 @@ impl Connections {
     }
 }
 
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").field("state", &self.state).field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
+        self.connections.gauge.decrement(1.0);
         let mut state = self.connections.state();
         if let Some(count) = state.by_address.get_mut(&self.address) {
             *count = count.saturating_sub(1);

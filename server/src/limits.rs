@@ -33,6 +33,9 @@ pub struct Limits {
     pub authentication: Duration,
     /// How long whoever is not let in waits for that answer (Kafka's `connection.failed.authentication.delay.ms`).
     pub refusal: Duration,
+    /// How long a client may take to read what it was told last and to close its side of a connection that the server
+    /// ends in order.
+    pub leave: Duration,
     /// How long a log-in lasts, at least 2 s; `None` for as long as the connection (Kafka's `connections.max.reauth.ms`, KIP-368). Clients are
     /// told, and log in again over the living connection; one that asks something afterwards without having done so
     /// is cut off.
@@ -68,6 +71,7 @@ impl Default for Limits {
             send: Duration::from_secs(30),
             authentication: Duration::from_secs(30),
             refusal: Duration::from_millis(100),
+            leave: Duration::from_secs(1),
             session: None,
             fetch_bytes: 55 << 20,
             fetch_sessions: 1_000,

@@ -1,12 +1,11 @@
 //! What is counted. Metrics go to the recorder of the crate `metrics` that is installed when the server is bound.
 
-use metrics::{Counter, Gauge};
+use metrics::Counter;
 use ottla_wire::ApiKey;
 
 pub(crate) struct Meters {
     pub(crate) received: Counter,
     pub(crate) sent: Counter,
-    pub(crate) connections: Gauge,
     requests: Vec<(ApiKey, Counter)>,
 }
 
@@ -16,7 +15,6 @@ impl Meters {
         Self {
             received: metrics::counter!("ottla_server_received_bytes_total"),
             sent: metrics::counter!("ottla_server_sent_bytes_total"),
-            connections: metrics::gauge!("ottla_server_connections"),
             requests: ApiKey::ALL.iter().map(request).collect(),
         }
     }

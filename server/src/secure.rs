@@ -2,24 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-#[cfg(feature = "tls")]
-use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use futures::future::{Either, select};
-#[cfg(feature = "tls")]
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::authorizer::Principal;
+#[cfg(feature = "tls")]
+use crate::connection::take_leave;
 use crate::connection::{Ended, serve};
 use crate::shared::Shared;
-
-/// How long, and for how many bytes, a client with which there is no TLS is listened to.
-#[cfg(feature = "tls")]
-const LEAVE: Duration = Duration::from_secs(1);
-#[cfg(feature = "tls")]
-const LEAVE_BYTES: usize = 64 << 10;
 
 /// How bytes come and go.
 #[derive(Clone, Debug)]
@@ -61,8 +53,10 @@ async fn shake(
     let shaking = async {
         match tls.acceptor.accept(stream).into_fallible().await {
             Ok(stream) => Ok(stream),
-            Err((error, stream)) => {
-                let _ = shared.env.timeout(LEAVE, take_leave(stream)).await;
+            Err((error, mut stream)) => {
+                // It is to hear the alert, which says why.
+                let (mut from, mut to) = stream.split();
+                take_leave(shared, &mut from, &mut to).await;
                 Err(error)
             }
         }
@@ -73,22 +67,5 @@ async fn shake(
         Either::Left((Ok(Err(error)), _)) => Err(Ended::Tls(error)),
         Either::Left((Err(_), _)) => Err(Ended::NoLogIn(limit)),
         Either::Right(_) => Err(Ended::Shutdown),
-    }
-}
-
-/// Lets a client that was refused hear why: if a connection is closed with bytes unread, the system tears it down, and the
-/// alert that was sent may be lost with it.
-#[cfg(feature = "tls")]
-async fn take_leave(mut stream: TcpStream) {
-    if stream.shutdown().await.is_err() {
-        return;
-    }
-    let mut space = [0; 1 << 10];
-    let mut left = LEAVE_BYTES;
-    while left > 0 {
-        match stream.read(&mut space).await {
-            Ok(0) | Err(_) => return,
-            Ok(read) => left = left.saturating_sub(read),
-        }
     }
 }

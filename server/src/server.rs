@@ -233,7 +233,6 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: Arc<Con
         match listener.accept().await {
             Ok((stream, peer)) => match connections.enter(peer.ip(), &shared.limits) {
                 Ok(place) => {
-                    shared.meters.connections.increment(1.0);
                     let connection =
                         connect(Arc::clone(&shared), Arc::clone(&connections), stream, peer, place, secure.clone());
                     shared.env.spawn("ottla-connection", connection);
@@ -270,6 +269,5 @@ async fn connect(
         tracing::warn!(%peer, reason = ended.name(), "the connection has ended: {ended}");
     }
     connections.count_end(ended.name());
-    shared.meters.connections.decrement(1.0);
     drop(place);
 }

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::env::{Env, Task};
@@ -29,6 +29,8 @@ use crate::error::Error;
 const CONNECTIONS: usize = 16;
 /// How long one may take.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How long its request may take: whoever asks nothing is in the way of those who do.
+const HEAD_LIMIT: Duration = Duration::from_secs(2);
 /// How long accepting pauses after the system refused.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -130,6 +132,8 @@ async fn accept(listener: TcpListener, told: Arc<Told>, env: Env) {
 async fn answer(stream: TcpStream, peer: SocketAddr, told: &Told) {
     let service = service_fn(async |request: Request<Incoming>| Ok::<_, Infallible>(told.answer(&request)));
     let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
         .keep_alive(false)
         .max_buf_size(16 << 10)
         .serve_connection(TokioIo::new(stream), service)

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ottla_broker_core::error::{Error, ErrorCode};
+use ottla_broker_core::planted::is_planted;
 
 /// The longest message that an error takes over the wire, in bytes: it is for people, and a text has 32,767 at most.
 const WORDS: usize = 2_000;
@@ -45,7 +46,7 @@ impl<K: Ord + fmt::Debug, P> Keyed<K, P> {
 /// An error's words, as messages carry them.
 pub(crate) fn words(error: &Error) -> Option<Arc<str>> {
     let message = error.message.as_str();
-    let mut end = message.len().min(WORDS);
+    let mut end = message.len().min(if is_planted("words-not-cut") { usize::MAX } else { WORDS });
     while !message.is_char_boundary(end) {
         end -= 1;
     }

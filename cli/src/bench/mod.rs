@@ -14,12 +14,12 @@ use std::io::IsTerminal;
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use ottla::connect::without_credentials;
 use ottla::{Client, TopicName};
 
 use crate::connect::{CLOSING, Context, names_brokers};
 use crate::error::Error;
 use crate::names;
-use crate::place::without_credentials;
 use crate::producer_options::ProducerOptions;
 use crate::signals::Signals;
 use load::{Load, Payload};
@@ -118,7 +118,11 @@ pub(crate) async fn run(args: Args, mut context: Context) -> Result<(), Error> {
     }
     let load = Load::new(args.records, args.size as usize, args.payload, args.keys, args.rate);
     let mut signals = Signals::new().map_err(Error::Runtime)?;
-    let clients = connect(&context, &url, usize::from(args.producers)).await?;
+    let clients = tokio::select! {
+        biased;
+        signal = signals.next() => return Err(Error::Failed(format!("ended by {signal} before it began"))),
+        connected = connect(&context, &url, usize::from(args.producers)) => connected?,
+    };
     let bench = Bench {
         env: context.env.clone(),
         clients,

@@ -15,8 +15,8 @@ use ottla::{Client, TopicName};
 
 use crate::connect::Context;
 use crate::error::Error;
+use crate::moment::duration;
 use crate::names::topic;
-use crate::producer_options::duration;
 use crate::records::{Format, Text, separator};
 use place::Place;
 use print::{Printer, Shape};

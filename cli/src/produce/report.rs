@@ -8,6 +8,7 @@ use ottla_cli::measure::{bytes, figure};
 use serde_json::json;
 
 use super::lines::At;
+use crate::output::say;
 
 /// What somebody wants to know.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +96,6 @@ impl Summary {
     }
 
     /// On stderr, so that receipts stay by themselves.
-    #[expect(clippy::print_stderr, reason = "what a command-line program has to say of itself goes there")]
     pub(super) fn tell(&self, took: Duration, told: Told) {
         if told.quiet {
             return;
@@ -112,15 +112,13 @@ impl Summary {
                 "bytes_per_second": self.bytes as f64 / seconds,
                 "durability": durability,
             });
-            eprintln!("{report}");
+            say(&report.to_string());
         } else {
             let reached = durability.map_or_else(String::new, |durability| format!("; durability: {durability}"));
             let per_second = bytes(self.bytes as f64 / seconds);
             let (records, all) = (self.records, bytes(self.bytes as f64));
-            eprintln!(
-                "{records} records acknowledged, {all} in {seconds:.2} s: {}/s, {per_second}/s{reached}",
-                figure(rate)
-            );
+            let rate = figure(rate);
+            say(&format!("{records} records acknowledged, {all} in {seconds:.2} s: {rate}/s, {per_second}/s{reached}"));
         }
     }
 

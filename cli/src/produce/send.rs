@@ -34,7 +34,20 @@ struct Sending<'a> {
     receipts: Receipts,
     summary: Summary,
     /// The first that failed. Nothing is read after it.
-    failure: Option<String>,
+    failure: Option<Failure>,
+}
+
+/// Why nothing is read any more.
+struct Failure {
+    told: String,
+    /// What the library said of a record.
+    source: Option<producer::Error>,
+}
+
+impl From<String> for Failure {
+    fn from(told: String) -> Self {
+        Self { told, source: None }
+    }
 }
 
 /// What there is to do next.
@@ -50,10 +63,17 @@ enum Next {
 /// Sends every line, and waits for every answer.
 pub(super) async fn run(client: &Client, env: &Env, mut lines: Lines, shape: &Shape, told: Told) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::Runtime)?;
-    let producer = client.producer().build().await.map_err(ottla::Error::from)?;
-    // A topic that is not there is said before anything is read.
-    let known = producer.partitions_for(shape.topic.as_str()).await;
-    known.map_err(ottla::Error::from)?;
+    let start = async {
+        let producer = client.producer().build().await?;
+        // A topic that is not there is said before anything is read.
+        producer.partitions_for(shape.topic.as_str()).await?;
+        Ok::<_, producer::Error>(producer)
+    };
+    let producer = tokio::select! {
+        biased;
+        signal = signals.next() => return Err(Error::Failed(format!("ended by {signal} before anything was sent"))),
+        started = start => started.map_err(ottla::Error::from)?,
+    };
     let began = env.now();
     let mut sending = Sending {
         producer,
@@ -88,11 +108,11 @@ pub(super) async fn run(client: &Client, env: &Env, mut lines: Lines, shape: &Sh
             }
             Next::Answer(answer) => sending.answered(answer)?,
             Next::End => reads = false,
-            Next::Failed(reason) => sending.failure = Some(reason),
+            Next::Failed(reason) => sending.failure = Some(reason.into()),
             Next::Signal if signalled => {
                 let left = sending.waiting.len();
                 let reason = format!("ended by a second signal; {left} records have no answer, and may be there");
-                return Err(sending.failed(reason));
+                return Err(sending.failed(reason.into()));
             }
             Next::Signal => (reads, signalled) = (false, true),
         }
@@ -100,7 +120,7 @@ pub(super) async fn run(client: &Client, env: &Env, mut lines: Lines, shape: &Sh
         sending.receipts.flush().map_err(Error::Output)?;
     }
     match sending.failure.take() {
-        Some(reason) if !is_planted("produce-failure-passed-over") => Err(sending.failed(reason)),
+        Some(failure) if !is_planted("produce-failure-passed-over") => Err(sending.failed(failure)),
         _ => {
             sending.summary.tell(env.now().since(began), told);
             Ok(())
@@ -134,7 +154,7 @@ impl Sending<'_> {
                 Ok(Some(next)) => next,
                 Ok(None) => return true,
                 Err(trouble) => {
-                    self.failure = Some(trouble.to_string());
+                    self.failure = Some(trouble.to_string().into());
                     return true;
                 }
             };
@@ -144,20 +164,18 @@ impl Sending<'_> {
 
     /// Whether it could be enqueued; else why not is noted.
     async fn send(&mut self, at: At, line: &Bytes) -> bool {
-        let enqueued = match self.shape.record(line) {
-            Ok(record) => self.producer.enqueue(record).await.map_err(|error| error.to_string()),
-            Err(reason) => Err(reason),
+        let failure = match self.shape.record(line) {
+            Ok(record) => match self.producer.enqueue(record).await {
+                Ok(delivery) => {
+                    self.waiting.push_back(OnItsWay { at, bytes: line.len(), delivery });
+                    return true;
+                }
+                Err(error) => Failure { told: format!("{at}: {error}"), source: Some(error) },
+            },
+            Err(reason) => format!("{at}: {reason}").into(),
         };
-        match enqueued {
-            Ok(delivery) => {
-                self.waiting.push_back(OnItsWay { at, bytes: line.len(), delivery });
-                true
-            }
-            Err(reason) => {
-                self.failure = Some(format!("{at}: {reason}"));
-                false
-            }
-        }
+        self.failure = Some(failure);
+        false
     }
 
     /// Takes the answers that are there.
@@ -182,14 +200,18 @@ impl Sending<'_> {
                 self.summary.in_doubt += u64::from(error.may_have_been_written());
                 // A line that could not even be sent comes after all that were.
                 if self.summary.failed == 1 {
-                    self.failure = Some(format!("{at}: {error}"));
+                    self.failure = Some(Failure { told: format!("{at}: {error}"), source: Some(error) });
                 }
             }
         }
         Ok(())
     }
 
-    fn failed(&self, reason: String) -> Error {
-        Error::Failed(format!("{reason}; {}", self.summary.so_far()))
+    fn failed(&self, Failure { told, source }: Failure) -> Error {
+        let told = format!("{told}; {}", self.summary.so_far());
+        match source {
+            Some(source) => Error::Record { told, source: Box::new(source.into()) },
+            None => Error::Failed(told),
+        }
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Table {
     receive_ms: Option<u64>,
     send_ms: Option<u64>,
     authentication_ms: Option<u64>,
+    refusal_ms: Option<u64>,
+    leave_ms: Option<u64>,
     session_ms: Option<u64>,
     fetch_bytes: Option<usize>,
     fetch_sessions: Option<usize>,
@@ -73,6 +75,8 @@ impl Table {
             (&mut limits.receive, self.receive_ms),
             (&mut limits.send, self.send_ms),
             (&mut limits.authentication, self.authentication_ms),
+            (&mut limits.refusal, self.refusal_ms),
+            (&mut limits.leave, self.leave_ms),
         ] {
             *to = from.map_or(*to, Duration::from_millis);
         }

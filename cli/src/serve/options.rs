@@ -17,8 +17,7 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 const SHUTDOWN: Duration = Duration::from_secs(10);
 const MECHANISMS: [Mechanism; 3] = [Mechanism::ScramSha256, Mechanism::ScramSha512, Mechanism::Plain];
 
-/// All that was decided before anything is opened.
-#[derive(Debug)]
+/// All that was decided before anything is opened. Without `Debug`: passwords and keys are in no log.
 pub(super) struct Options {
     pub(super) url: String,
     pub(super) listen: SocketAddr,
@@ -38,13 +37,6 @@ pub(super) struct Pem {
     pub(super) chain: String,
     pub(super) key: String,
     pub(super) clients: Option<String>,
-}
-
-/// A key is in no log.
-impl std::fmt::Debug for Pem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pem").finish_non_exhaustive()
-    }
 }
 
 impl Options {

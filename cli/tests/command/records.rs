@@ -88,7 +88,7 @@ fn json_copies_every_record() {
     produce(&new, "one", &["-f", "json", "--partitioner", "round_robin"], &copied);
     assert_eq!(records(&new, "one").len(), 5);
     let (refused, _) = fed(&["-u", &new, "produce", "one", "-f", "json"], copied.as_bytes());
-    refused.failed(1, &["of the standard input: topic `one` has no partition"]);
+    refused.failed(3, &["of the standard input: topic `one` has no partition"]);
     server.end();
 }
 
@@ -211,7 +211,7 @@ fn what_is_not_there_is_said() {
         create(url, "t", &["--partitions", "2"]);
         ottla(&["-u", url, "consume", "t", "-p", "7"]).failed(3, &["t-7"]);
         let (missing, _) = fed(&["-u", url, "produce", "t", "-p", "7"], b"a\n");
-        missing.failed(1, &["line 1", "no partition 7"]);
+        missing.failed(3, &["line 1", "no partition 7"]);
     });
     for (args, word) in [
         (&["produce", "a b"][..], "a b"),

@@ -91,7 +91,7 @@ fn a_setting_that_nobody_knows_is_named_with_its_file() {
         ("[server]\nlisten = 'here'", "serve", &["`[server]`", "listen"]),
         ("[producer]\nlinger_ms = 'x'", "topic", &["[producer]"]),
         ("url = 3", "topic", &["`url` is a text"]),
-        ("url = ", "topic", &["ottla.toml is not TOML"]),
+        ("url = ", "topic", &["is not TOML: line 1, column ", "ottla.toml"]),
     ] {
         let file = file(text);
         let mut args = vec!["-u", "memory://", "--config", file.path.to_str().unwrap(), command];
@@ -105,4 +105,18 @@ fn a_setting_that_nobody_knows_is_named_with_its_file() {
     ottla(&["-u", "memory://", "-X", "disk.durabilty=os", "topic", "list"]).failed(2, &["`disk.durability`"]);
     ottla(&["-u", "memory://", "-X", "disk", "topic", "list"]).failed(2, &["disk.durability=os"]);
     ottla(&["-u", "memory://", "--log", "ottla=loud", "topic", "list"]).failed(2, &["`ottla=loud`", "--log"]);
+}
+
+#[test]
+fn passwords_are_not_shown() {
+    let file = file("url = 'memory://'\n[kafka]\nuser = 'me'\npassword = 'hidden\n");
+    let told = ottla(&["--config", file.path.to_str().unwrap(), "topic", "list"]);
+    told.failed(2, &["is not TOML", "line 4, column ", "ottla.toml"]);
+    assert!(!told.err.contains("hidden"), "{told:?}");
+    for url in ["kafka://me:hid/den@127.0.0.1:1", "kafka://me:hid?den@h", "me:hid/den@h"] {
+        for json in [&[][..], &["--json"]] {
+            let told = ottla(&[&["-u", url, "topic", "list"], json].concat());
+            assert!(told.code != 0 && !told.err.contains("hid") && !told.err.contains("den"), "{told:?}");
+        }
+    }
 }

@@ -1,12 +1,13 @@
-//! A second signal is not waited for.
+//! A signal ends what waits, and a second one is not waited for.
 
-use std::io::{ErrorKind, Write};
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::support::Served;
+use super::support::{Running, Served};
 
 /// Asks ever more and reads no answer, until neither side takes any more.
 fn stuffed(server: &Served) -> TcpStream {
@@ -43,4 +44,52 @@ fn what_is_not_done_in_time_is_cut_off() {
     server.await_log("cut connections off");
     assert_eq!(server.wait().code(), Some(0));
     drop(stuffed);
+}
+
+/// Passes on what is asked, but requests of this API, which it swallows. Says so for each.
+fn swallowing(key: i16, server: SocketAddr, listener: TcpListener) -> mpsc::Receiver<()> {
+    let (swallowed, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            let mut broker = TcpStream::connect(server).unwrap();
+            let (mut from, mut to) = (broker.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let swallowed = swallowed.clone();
+            std::thread::spawn(move || {
+                let mut len = [0; 4];
+                while client.read_exact(&mut len).is_ok() {
+                    let mut frame = vec![0; u32::from_be_bytes(len) as usize];
+                    if client.read_exact(&mut frame).is_err() {
+                        return;
+                    }
+                    if frame[..2] == key.to_be_bytes() {
+                        // Whoever listened may have heard enough.
+                        let _ = swallowed.send(());
+                    } else {
+                        broker.write_all(&[&len[..], &frame].concat()).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    heard
+}
+
+#[test]
+fn what_waits_for_a_broker_is_ended_by_a_signal() {
+    // A producer's identity, and the cluster itself.
+    for (key, args, words) in
+        [(22, &["produce", "t"][..], "before anything was sent"), (3, &["bench"], "before it began")]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = Served::start("memory://", &["--advertise", &address]);
+        let heard = swallowing(key, server.address(), listener);
+        let url = format!("kafka://{address}");
+        let mut waiting = Running::start(&[&["-u", &url][..], args].concat());
+        heard.recv().unwrap();
+        waiting.signal(Signal::INT);
+        let (code, told) = waiting.end();
+        assert!(code == 1 && told.contains("ended by SIGINT") && told.contains(words), "{code}: {told}");
+    }
 }

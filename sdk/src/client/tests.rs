@@ -25,6 +25,22 @@ async fn started(world: &World) -> (TestCluster, Client) {
     (cluster, client)
 }
 
+#[cfg(feature = "kafka")]
+#[tokio::test]
+async fn a_password_is_in_no_log() {
+    let url = "kafka://me:hid/den@127.0.0.1:1";
+    let unreachable = Client::builder().url(url).connect().await.unwrap_err();
+    assert_eq!(unreachable.kafka_code(), Some(crate::ErrorCode::NetworkException), "{unreachable}");
+    for shown in [
+        format!("{:?}", Client::builder().url(url)),
+        format!("{:?}", crate::copy::Copy::new(url, url)),
+        format!("{:?}", crate::check::Check::new(url)),
+        format!("{unreachable} {unreachable:?}"),
+    ] {
+        assert!(shown.contains("127.0.0.1") && !shown.contains("den@") && !shown.contains("hid/"), "{shown}");
+    }
+}
+
 /// Gives a record up after so many seconds.
 fn impatient(client: &Client, seconds: u64) -> ProducerBuilder {
     let limit = Duration::from_secs(seconds);

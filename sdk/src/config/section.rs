@@ -22,7 +22,7 @@ impl Section {
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         match text.parse::<Table>() {
             Ok(table) => Ok(Self { path: String::new(), table, known: Vec::new() }),
-            Err(error) => Err(Error::Syntax { message: error.to_string().trim_end().replace('\n', " ") }),
+            Err(error) => Err(Error::Syntax { message: told(text, &error) }),
         }
     }
 
@@ -171,6 +171,16 @@ impl Section {
     }
 }
 
+/// Where and why, without the line itself: there may be a password in it.
+fn told(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let place = before.map(|before| {
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        format!("line {}, column {}: ", before.matches('\n').count() + 1, line.chars().count() + 1)
+    });
+    format!("{}{}", place.unwrap_or_default(), error.message().trim_end().replace('\n', ", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +215,9 @@ mod tests {
         let error = broker("[broker]\nnum.partitions = 3").unwrap_err().to_string();
         assert!(error.contains("\"num.partitions\" = 3"), "{error}");
         assert!(broker("broker = 3").unwrap_err().to_string().contains("write `[broker]`"));
-        assert!(matches!(Section::parse("a = "), Err(Error::Syntax { .. })));
+        let error = Section::parse("url = 'x'\n[kafka]\npassword = 'secret").unwrap_err();
+        assert!(matches!(error, Error::Syntax { .. }));
+        let error = error.to_string();
+        assert!(error.contains("line 3, column ") && !error.contains("secret"), "{error}");
     }
 }

@@ -13,7 +13,7 @@ use super::error::Error;
 use super::hold::Held;
 use super::shared::{Beneath, Places, Started};
 use super::stats::Storage;
-use super::url::Url;
+use super::url::{Url, after_credentials};
 use crate::cluster::embedded::Owner;
 
 /// The instances that have a name.
@@ -77,7 +77,11 @@ fn checked(url: &Url) -> Result<String, Error> {
     // The rule of topic names serves: it keeps paths, spaces and typing errors out.
     TopicName::new(&url.rest).map_err(|error| Error::Malformed {
         url: url.shown.clone(),
-        reason: format!("the name `{}` cannot be: {}; write for example `memory://orders`", error.name, error.reason),
+        reason: format!(
+            "the name `{}` cannot be: {}; write for example `memory://orders`",
+            after_credentials(&error.name),
+            error.reason
+        ),
     })?;
     Ok(url.rest.clone())
 }

@@ -1,5 +1,7 @@
 //! Taking a URL apart. Ours need so little of the general syntax that a dependency would not pay.
 
+use ottla_broker_core::planted::is_planted;
+
 use super::error::Error;
 use crate::config::nearest;
 
@@ -70,17 +72,22 @@ impl Url {
                 Some(near) => format!("did you mean `{near}://`? Otherwise use {}", super::available()),
                 None => format!("use {}", super::available()),
             };
-            return Err(Error::UnknownScheme { url: shown, scheme: scheme.to_owned(), hint });
+            return Err(Error::UnknownScheme { url: shown, scheme: after_credentials(scheme).to_owned(), hint });
         };
-        if let Some((_, query)) = rest.split_once('?').filter(|_| scheme != Scheme::Kafka) {
-            let name = query.split(['=', '&']).next().unwrap_or_default();
+        if rest.contains('?') && scheme != Scheme::Kafka {
+            // What was cut is not named either.
+            let query = shown.split_once('?').map_or("", |(_, query)| query);
+            let name = match query.split(['=', '&']).next() {
+                None | Some("") => String::new(),
+                Some(name) => format!(", and it has `{name}`"),
+            };
             let table = match scheme {
                 Scheme::File => " (table `[disk]`)",
                 Scheme::S3 | Scheme::Gs | Scheme::Az => " (table `[object-store]`)",
                 Scheme::Memory | Scheme::Kafka => "",
             };
             return Err(malformed(format!(
-                "`{}://` takes no parameters, and it has `{name}`; set options with the builder or in TOML{table}",
+                "`{}://` takes no parameters{name}; set options with the builder or in TOML{table}",
                 scheme.name()
             )));
         }
@@ -101,8 +108,9 @@ impl Url {
         };
         if !host.is_empty() && !host.eq_ignore_ascii_case("localhost") {
             return Err(malformed(format!(
-                "`{host}` stands where a host would; the path is absolute and begins with a third `/`, \
-                 for example `file:///var/lib/app/log`"
+                "`{}` stands where a host would; the path is absolute and begins with a third `/`, \
+                 for example `file:///var/lib/app/log`",
+                after_credentials(host)
             )));
         }
         if path.trim_matches('/').is_empty() {
@@ -140,19 +148,28 @@ fn examples() -> &'static str {
     "`memory://`, `memory://name`, `file:///var/lib/app/log`, `s3://bucket/prefix` or `kafka://host:9092`"
 }
 
-/// `scheme://user:password@host` without what stands before the `@`.
-fn without_credentials(text: &str) -> String {
-    match text.split_once("://") {
-        Some((scheme, rest)) => {
-            let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
-            let (authority, path) = rest.split_at_checked(authority_end).unwrap_or((rest, ""));
-            match authority.rsplit_once('@') {
-                Some((_, host)) => format!("{scheme}://{host}{path}"),
-                None => text.to_owned(),
-            }
-        }
-        None => text.to_owned(),
+/// A URL as errors, logs and reports may show it: without a user and a password, wherever they stand in it.
+///
+/// A password may have any character in it, so that nothing before the last `@` is shown: of a `kafka` URL, of a text
+/// that is no URL of a known scheme, and of one that has a `:` or an `@` where a bucket or nothing would stand.
+#[must_use]
+pub fn without_credentials(url: &str) -> String {
+    let url = url.trim();
+    let Some((scheme, rest)) = url.split_once("://") else { return after_credentials(url).to_owned() };
+    let name = after_credentials(scheme);
+    let known = Scheme::ALL.into_iter().find(|known| scheme.eq_ignore_ascii_case(known.name()));
+    let place = rest.split(['/', '?']).next().unwrap_or_default();
+    match known {
+        // In a path or a prefix an `@` is a letter like any other.
+        Some(known) if known != Scheme::Kafka && !place.contains([':', '@']) => format!("{name}://{rest}"),
+        _ => format!("{name}://{}", after_credentials(rest)),
     }
+}
+
+/// What stands after the last `@`.
+pub(super) fn after_credentials(text: &str) -> &str {
+    let parts = if is_planted("password-cut-at-its-at") { text.split_once('@') } else { text.rsplit_once('@') };
+    parts.map_or(text, |(_, rest)| rest)
 }
 
 #[cfg(test)]
@@ -163,7 +180,42 @@ mod tests {
     fn parts_are_taken_apart() {
         let url = Url::parse(" Memory://orders ").unwrap();
         assert_eq!((url.scheme, url.rest.as_str()), (Scheme::Memory, "orders"));
-        assert_eq!(Url::parse("kafka://me:secret@a:9092,b:9092").unwrap().shown, "kafka://a:9092,b:9092");
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        for (text, shown) in [
+            (" kafka://me:secret@a:9092,b:9092/?x=1", "kafka://a:9092,b:9092/?x=1"),
+            ("kafka://me:se/cret@h", "kafka://h"),
+            ("kafka://me:se?cret@h?tls=true", "kafka://h?tls=true"),
+            ("KAFKA://me:se@cret@h", "KAFKA://h"),
+            ("kafka://a:9092", "kafka://a:9092"),
+            ("me:se/cret@h", "h"),
+            ("me:secret@kafka://h", "kafka://h"),
+            ("postgres://me:se/cret@h/db", "postgres://h/db"),
+            ("s3://key:se/cret@bucket/x", "s3://bucket/x"),
+            ("s3://bucket/a@b", "s3://bucket/a@b"),
+            ("file:///home/me@work/log", "file:///home/me@work/log"),
+            ("memory://me:secret@x", "memory://x"),
+        ] {
+            assert_eq!(without_credentials(text), shown, "{text}");
+        }
+        for text in [
+            "me:secret@kafka://h",
+            "s3://key:x?secret@b",
+            "memory://me:secret@x y",
+            "file://me:secret@h/x",
+            "gs://me:secret@h#",
+        ] {
+            let url = Url::parse(text);
+            let error = match &url {
+                Err(error) => error.to_string(),
+                #[cfg(feature = "disk")]
+                Ok(url) if url.scheme == Scheme::File => url.file_path().unwrap_err().to_string(),
+                Ok(_) => continue,
+            };
+            assert!(!error.contains("secret"), "{text}: {error}");
+        }
     }
 
     #[test]

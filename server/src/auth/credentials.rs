@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ottla_broker_core::api::ScramMechanism;
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::metadata::ScramKeys;
+use ottla_broker_core::planted::is_planted;
 
 /// What a server knows of its users' passwords.
 pub(super) trait Credentials: fmt::Debug + Send + Sync {
@@ -20,9 +21,14 @@ impl Credentials for Arc<Broker> {
     }
 }
 
-/// A credential that nobody can meet, for users that there are not: their log-ins cost and look like others.
+/// A credential that nobody can meet, for users that there are not: their log-ins cost and look like those of users
+/// whom [`set_password`](super::set_password) has made. `secret` is another in each life of the server, and the salt with
+/// it: whoever compares two lives can tell them from users.
 pub(super) fn of_nobody(mechanism: ScramMechanism, secret: &[u8], user: &str) -> ScramKeys {
-    let salt = super::hash::hmac(mechanism, secret, user.as_bytes());
+    let mut salt = super::hash::hmac(mechanism, secret, user.as_bytes());
+    if !is_planted("made-up-salt-is-longer") {
+        salt.truncate(super::password::SALT_BYTES);
+    }
     let stored_key = super::hash::hmac(mechanism, secret, &salt);
     ScramKeys { iterations: 4_096, salt, server_key: stored_key.clone(), stored_key }
 }

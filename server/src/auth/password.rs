@@ -8,6 +8,8 @@ use ottla_broker_core::error::{Error, ErrorCode};
 
 use super::hash::{keys, salted};
 
+/// As long as those of Kafka's own tool, about. At most a hash's length: see `of_nobody`.
+pub(super) const SALT_BYTES: usize = 24;
 /// The iterations of RFC 7677.
 const ITERATIONS: u16 = 4_096;
 
@@ -22,7 +24,7 @@ pub async fn set_password(broker: &Broker, user: &str, password: &str) -> Result
     }
     let mut changes = Vec::new();
     for mechanism in ScramMechanism::ALL {
-        let mut salt = [0; 24];
+        let mut salt = [0; SALT_BYTES];
         getrandom::fill(&mut salt)
             .map_err(|error| Error::new(ErrorCode::UnknownServerError, format!("there is no randomness: {error}")))?;
         let salted_password = salted(*mechanism, password.as_bytes(), &salt, u32::from(ITERATIONS));

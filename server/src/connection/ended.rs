@@ -76,6 +76,11 @@ impl Ended {
         }
     }
 
+    /// Whether this side ends it, and has written all that it had to say.
+    pub(crate) const fn is_orderly(&self) -> bool {
+        matches!(self, Self::Shutdown | Self::Refused(_))
+    }
+
     /// Whether it is what happens every day.
     pub(crate) fn is_ordinary(&self) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};

@@ -12,6 +12,7 @@
 //! stays appended, and everything else only reads or gives up its answer.
 
 mod ended;
+mod leave;
 mod outgoing;
 mod reader;
 #[cfg(test)]
@@ -24,13 +25,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::future::select;
 use futures::stream::FuturesOrdered;
 use ottla_broker_core::env::BoxFuture;
 use ottla_broker_core::planted::is_planted;
-use ottla_wire::{ApiKey, Encoded, Request, RequestHeader, Response, decode_request};
+use ottla_wire::{ApiKey, Encoded, Request, RequestError, RequestHeader, Response, decode_request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use ended::Ended;
+pub(crate) use leave::take_leave;
 
 use crate::auth::{LogIn, Refused, Said};
 use crate::authorizer::Principal;
@@ -87,15 +90,15 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     peer: SocketAddr,
     principal: Principal,
-    from: impl AsyncRead + Unpin + Send,
-    to: impl AsyncWrite + Unpin + Send,
+    mut from: impl AsyncRead + Unpin + Send,
+    mut to: impl AsyncWrite + Unpin + Send,
 ) -> Ended {
     let log_in = LogIn::new(shared.authentication.clone(), principal);
     let limits = &shared.limits;
     let limit = if log_in.is_done() { limits.frame_bytes } else { limits.unauthenticated_frame_bytes };
     let reader = Reader::new(limit, Arc::clone(&shared.budget));
     let connection = Connection {
-        shared,
+        shared: Arc::clone(&shared),
         peer,
         log_in,
         closing: None,
@@ -106,17 +109,26 @@ pub(crate) async fn serve(
         fetches: 0,
         alone: false,
     };
-    match connection.run(from, to).await {
+    let ended = match connection.run(&mut from, &mut to).await {
         Ok(never) => match never {},
         Err(ended) => ended,
+    };
+    if ended.is_orderly() && !is_planted("closed-with-bytes-unread") {
+        // Seldom, and larger than what a connection keeps of itself.
+        let leaving = Box::pin(take_leave(&shared, &mut from, &mut to));
+        // Without a sender there is no server.
+        let mut phase = shared.phase.subscribe();
+        let cut = std::pin::pin!(phase.wait_for(|phase| *phase == Phase::Cut));
+        drop(select(leaving, cut).await);
     }
+    ended
 }
 
 impl Connection {
     async fn run(
         mut self,
-        mut from: impl AsyncRead + Unpin + Send,
-        mut to: impl AsyncWrite + Unpin + Send,
+        from: &mut (impl AsyncRead + Unpin + Send),
+        to: &mut (impl AsyncWrite + Unpin + Send),
     ) -> Result<std::convert::Infallible, Ended> {
         let mut phase = self.shared.phase.subscribe();
         let mut timing = Timing::new(self.shared.env.clone());
@@ -157,7 +169,7 @@ impl Connection {
                 biased;
                 // The sender lives as long as the server; without one there is nobody to serve for.
                 changed = phase.changed() => if changed.is_err() { return Err(Ended::Cut) },
-                written = self.outgoing.write(&mut to), if !self.outgoing.is_empty() => {
+                written = self.outgoing.write(to), if !self.outgoing.is_empty() => {
                     let written = written?;
                     self.shared.meters.sent.increment(u64::try_from(written).unwrap_or(0));
                     timing.has_written(written);
@@ -171,7 +183,7 @@ impl Connection {
                         incoming.room = None;
                     }
                 }
-                read = self.reader.read(&mut from, may_read), if may_read || self.reader.has_room() => {
+                read = self.reader.read(from, may_read), if may_read || self.reader.has_room() => {
                     match read? {
                         Read::Frame(frame) => {
                             self.receive(frame)?;
@@ -206,7 +218,15 @@ impl Connection {
             self.check_token(None, bytes);
             return Ok(());
         }
-        match decode_request(&bytes) {
+        let decoded = decode_request(&bytes);
+        match &decoded {
+            Ok((RequestHeader { key, .. }, _))
+            | Err(RequestError::UnsupportedVersion { key, .. } | RequestError::Malformed { key, .. }) => {
+                self.shared.meters.request(*key);
+            }
+            Err(_) => {}
+        }
+        match decoded {
             Ok((header, Request::SaslHandshake(request))) => {
                 let (response, refused) = self.log_in.handshake(&request, header.version, now);
                 let answer = Response::from(response).encode(header.correlation_id, header.version)?;
@@ -318,8 +338,7 @@ impl Connection {
             Turn::Alone => self.alone = true,
             Turn::Any | Turn::Append => {}
         }
-        let RequestHeader { key, version, correlation_id, client_id } = header;
-        self.shared.meters.request(key);
+        let RequestHeader { version, correlation_id, client_id, .. } = header;
         let asked = Asked { version, client_id, peer: self.peer, principal: self.log_in.principal.clone() };
         let answer = dispatch(&self.shared, asked, request);
         self.pending.push_back(Box::pin(async move {

@@ -15,6 +15,9 @@ use super::{Asked, closed};
 use crate::authorizer::{Operation, Resource};
 use crate::shared::Shared;
 
+/// From the next version of FindCoordinator on several keys are asked for at once, as Java's clients do (KIP-699).
+const LAST_OF_ONE_KEY: i16 = 3;
+
 /// # Errors
 /// The broker's.
 pub(super) async fn look_up(shared: &Shared, topics: TopicsWanted) -> Result<api::Metadata, Error> {
@@ -32,11 +35,7 @@ pub(super) async fn describe(
             metadata.brokers = placed(shared, &metadata.brokers);
             Ok(DescribeClusterResponse::from_api(request, &metadata))
         }
-        Err(Ok(error)) => Ok(DescribeClusterResponse {
-            error: Some(error.code),
-            error_message: Some(Arc::from(error.message)),
-            ..DescribeClusterResponse::default()
-        }),
+        Err(Ok(error)) => Ok(DescribeClusterResponse::refused(&error)),
         Err(Err(closed)) => Err(closed),
     }
 }
@@ -88,6 +87,11 @@ async fn find_one(
         asked.group(shared, Operation::Describe, group)?;
     }
     let found = shared.broker.find_coordinator(wanted).await.map_err(|error| match error.code {
+        // Transactions. librdkafka, which asks in versions up to 2, asks again and again unless it has no right to them;
+        // Java's clients, in later ones, take any other code as final and show its words.
+        ErrorCode::UnsupportedVersion if asked.version <= LAST_OF_ONE_KEY => {
+            Error::new(ErrorCode::TransactionalIdAuthorizationFailed, error.message)
+        }
         // The client is to look for another broker, which only the retriable code says.
         ErrorCode::BrokerNotAvailable => Error::new(ErrorCode::CoordinatorNotAvailable, error.message),
         _ => error,

@@ -8,7 +8,7 @@ use ottla_wire::ApiKey;
 use ottla_wire::messages::{ApiVersions, ApiVersionsRequest, Metadata, MetadataRequest, MetadataRequestTopic};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{TOPIC, world, world_with};
+use crate::support::{TOPIC, limits, world, world_with};
 
 #[tokio::test]
 async fn what_is_served_is_told_and_where() {
@@ -131,7 +131,7 @@ async fn who_says_nothing_and_goes_is_no_trouble() {
 
 #[tokio::test]
 async fn connections_beyond_the_limit_are_closed() {
-    let mut limits = Limits::default();
+    let mut limits = limits();
     limits.connections_per_address = 2;
     let world = world_with(limits).await;
     let (mut one, mut two) = (world.client().await, world.client().await);

@@ -212,3 +212,20 @@ async fn who_joins_first_is_sent_back_for_a_name_from_version_4_on_unless_it_has
     }
     world.close().await;
 }
+
+/// Each kind of client has the code that it does not ask again on, and the words.
+#[tokio::test]
+async fn transactions_have_no_coordinator_and_clients_do_not_ask_again() {
+    let world = world().await;
+    let mut client = world.client().await;
+    let find = FindCoordinatorRequest { key: "tx".into(), key_type: 1, keys: vec!["tx".into()] };
+    let told = client.ask::<FindCoordinator>(2, &find).await;
+    let words = told.error_message.as_deref().unwrap();
+    assert_eq!(told.error, Some(ErrorCode::TransactionalIdAuthorizationFailed));
+    assert!(words.contains("transactions are not built yet"), "{words}");
+    let told = client.ask::<FindCoordinator>(4, &find).await.coordinators.remove(0);
+    let words = told.error_message.as_deref().unwrap();
+    assert_eq!(told.error, Some(ErrorCode::UnsupportedVersion));
+    assert!(words.contains("transactions are not built yet"), "{words}");
+    world.close().await;
+}

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use ottla_broker_core::error::ErrorCode;
-use ottla_server::{Limits, Mechanism, set_password};
+use ottla_server::{Mechanism, set_password};
 use ottla_wire::messages::{
     AlterUserScramCredentials, AlterUserScramCredentialsRequest, ApiVersions, ApiVersionsRequest,
     DescribeUserScramCredentials, DescribeUserScramCredentialsRequest, Metadata, MetadataRequest, SaslAuthenticate,
@@ -14,12 +14,12 @@ use ottla_wire::messages::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::support::{Client, World, world_with_logins};
+use crate::support::{Client, World, limits, world_with_logins};
 
 const ALL: [Mechanism; 3] = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512];
 
 async fn world() -> World {
-    let world = world_with_logins(Limits::default(), &ALL).await;
+    let world = world_with_logins(limits(), &ALL).await;
     set_password(&world.broker, "alice", "wonder").await.unwrap();
     world
 }
@@ -187,5 +187,28 @@ async fn users_are_set_listed_and_deleted() {
     assert_eq!(refused, Err(ErrorCode::SaslAuthenticationFailed));
     let again = admin.ask::<AlterUserScramCredentials>(0, &gone).await;
     assert_eq!(again.results[0].error, Some(ErrorCode::ResourceNotFound));
+    world.close().await;
+}
+
+/// What a user is told first: the salt and the iterations, which follow the nonce.
+async fn told_first(world: &World, mechanism: &str, user: &str) -> String {
+    let mut client = world.client().await;
+    assert_eq!(handshake(&mut client, mechanism, 1).await, (None, 3));
+    let first = client.ask::<SaslAuthenticate>(2, &token(format!("n,,n={user},r=nonce"))).await;
+    let told = String::from_utf8(first.token.0.to_vec()).unwrap();
+    told.split_once(",s=").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn users_that_there_are_not_look_like_others() {
+    let world = world().await;
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let (alice, bob) = (told_first(&world, mechanism, "alice").await, told_first(&world, mechanism, "bob").await);
+        assert_eq!(alice.len(), bob.len(), "{alice} and {bob}");
+        assert!([&alice, &bob].iter().all(|told| told.ends_with(",i=4096")), "{alice} and {bob}");
+        // Each time the same, and each one's own.
+        assert_eq!(told_first(&world, mechanism, "bob").await, bob);
+        assert_ne!(told_first(&world, mechanism, "eve").await, bob);
+    }
     world.close().await;
 }

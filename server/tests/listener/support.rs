@@ -30,7 +30,14 @@ pub(crate) struct World {
 }
 
 pub(crate) async fn world() -> World {
-    world_with(Limits::default()).await
+    world_with(limits()).await
+}
+
+/// The defaults, but that nobody waits for clients that stay to the end of a test.
+pub(crate) fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.leave = Duration::from_millis(20);
+    limits
 }
 
 pub(crate) async fn world_with(limits: Limits) -> World {
@@ -51,7 +58,7 @@ pub(crate) async fn world_of(set: impl FnOnce(Builder) -> Builder) -> World {
         configs: Default::default(),
     };
     broker.create_topics(vec![topic], false).await.unwrap().remove(0).unwrap();
-    let server = set(Server::builder(broker.clone()))
+    let server = set(Server::builder(broker.clone()).limits(limits()))
         .advertised("broker.example", 19_092)
         .bind("127.0.0.1:0".parse().unwrap())
         .await

@@ -13,6 +13,7 @@ use ottla_broker_core::BrokerId;
 use ottla_broker_core::api;
 use ottla_broker_core::error::{Error, ErrorCode};
 
+use crate::answers::words;
 use crate::api::{Api, ApiKey, Spec};
 use crate::codec::{DecodeError, message};
 
@@ -79,6 +80,12 @@ message! {
 }
 
 impl DescribeClusterResponse {
+    /// The answer that there is none.
+    #[must_use]
+    pub fn refused(error: &Error) -> Self {
+        Self { error: Some(error.code), error_message: words(error), ..Self::default() }
+    }
+
     /// The answer to `request`.
     #[must_use]
     pub fn from_api(request: &DescribeClusterRequest, metadata: &api::Metadata) -> Self {

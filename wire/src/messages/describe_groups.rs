@@ -117,11 +117,10 @@ impl DescribedGroup {
     fn from_api(version: i16, group: &GroupId, result: Result<group::DescribedGroup, Error>) -> Self {
         let dead = Self { group: group.clone(), state: Arc::from(GroupState::Dead.name()), ..Self::default() };
         match result {
-            Ok(described) if described.state == GroupState::Dead && version >= 6 => Self {
-                error: Some(ErrorCode::GroupIdNotFound),
-                error_message: Some(Arc::from(format!("group {group} is not there"))),
-                ..dead
-            },
+            Ok(described) if described.state == GroupState::Dead && version >= 6 => {
+                let error = Error::new(ErrorCode::GroupIdNotFound, format!("group {group} is not there"));
+                Self { error: Some(error.code), error_message: words(&error), ..dead }
+            }
             Ok(described) => Self {
                 state: Arc::from(described.state.name()),
                 protocol_type: described.protocol_type,

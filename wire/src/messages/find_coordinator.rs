@@ -11,6 +11,7 @@ use ottla_broker_core::BrokerId;
 use ottla_broker_core::api::group::{FindCoordinator as Wanted, FoundCoordinator, GroupId};
 use ottla_broker_core::error::{Error, ErrorCode};
 
+use crate::answers::words;
 use crate::api::{Api, ApiKey, Spec};
 use crate::codec::message;
 
@@ -164,9 +165,7 @@ impl Coordinator {
                 port: i32::from(found.port),
                 ..Self::default()
             },
-            Err(error) => {
-                Self { key, error: Some(error.code), error_message: Some(Arc::from(error.message)), ..Self::default() }
-            }
+            Err(error) => Self { key, error: Some(error.code), error_message: words(&error), ..Self::default() },
         }
     }
 

@@ -272,7 +272,7 @@ impl ProducedPartition {
                 partition,
                 error: Some(error.code),
                 base_offset: -1,
-                error_message: Some(Arc::from(error.message)),
+                error_message: crate::answers::words(&error),
                 ..Self::default()
             },
         }

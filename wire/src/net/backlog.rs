@@ -35,6 +35,10 @@ pub(super) struct Backlog {
 struct State {
     waiting: VecDeque<Waiting>,
     in_flight: VecDeque<InFlight>,
+    /// Those of the write that is under way, of [`Outgoing::bytes`], which are not answered: they are done when they
+    /// are on their way.
+    leaving: Vec<InFlight>,
+    /// Of all that waits, and of the write that is under way.
     unsent_bytes: usize,
     connected: bool,
     wanted: bool,
@@ -58,6 +62,17 @@ struct InFlight {
     due: Moment,
 }
 
+impl State {
+    /// What was taken and may have been carried out.
+    fn under_way(&self) -> impl Iterator<Item = &InFlight> {
+        self.in_flight.iter().chain(&self.leaving)
+    }
+
+    fn take_under_way(&mut self) -> Vec<InFlight> {
+        std::mem::take(&mut self.in_flight).into_iter().chain(self.leaving.drain(..)).collect()
+    }
+}
+
 impl Waiting {
     fn due(&self) -> Moment {
         self.asked + self.job.limits().time
@@ -69,8 +84,6 @@ impl Waiting {
 pub(super) struct Outgoing {
     pub(super) chunks: Vec<Bytes>,
     bytes: usize,
-    /// Those that are not answered: they are done when they are on their way.
-    unanswered: Vec<Box<dyn Job>>,
 }
 
 /// Whether there is room and a connection.
@@ -156,7 +169,7 @@ impl Backlog {
     /// Whether nothing waits to be sent or answered.
     pub(super) fn is_free(&self) -> bool {
         let state = self.state();
-        state.waiting.is_empty() && state.in_flight.is_empty()
+        state.waiting.is_empty() && state.under_way().next().is_none()
     }
 
     /// Whether something waits to be sent.
@@ -200,20 +213,23 @@ impl Backlog {
     /// The connection is gone. What was in flight may have been carried out; what follows it is not sent over the next
     /// connection, where it would overtake what is asked again.
     pub(super) fn lost(&self, reason: &Arc<str>) {
-        let (in_flight, waiting) = {
+        let (under_way, waiting) = {
             let mut state = self.state();
             state.connected = false;
-            let in_flight = std::mem::take(&mut state.in_flight);
-            let waiting = if in_flight.is_empty() || is_planted("unsent-overtakes-lost") {
+            let under_way = state.take_under_way();
+            let waiting = if under_way.is_empty() || is_planted("unsent-overtakes-lost") {
                 VecDeque::new()
             } else {
-                state.unsent_bytes = 0;
                 std::mem::take(&mut state.waiting)
             };
-            (in_flight, waiting)
+            // The write that was under way is over, however far it came.
+            if !is_planted("lost-write-keeps-its-room") {
+                state.unsent_bytes = state.waiting.iter().map(|waiting| waiting.job.limits().bytes).sum();
+            }
+            (under_way, waiting)
         };
         let now = self.env.now();
-        for InFlight { job, due, .. } in in_flight {
+        for InFlight { job, due, .. } in under_way {
             let (address, api) = (self.address.clone(), job.api());
             let error = if now >= due {
                 Error::TimedOut { address, api, limit: job.limits().time }
@@ -231,13 +247,13 @@ impl Backlog {
 
     /// The task ends: nothing is sent any more.
     pub(super) fn end(&self) {
-        let (in_flight, waiting) = {
+        let (under_way, waiting) = {
             let mut state = self.state();
             state.ended = true;
             state.connected = false;
-            (std::mem::take(&mut state.in_flight), std::mem::take(&mut state.waiting))
+            (state.take_under_way(), std::mem::take(&mut state.waiting))
         };
-        for InFlight { job, .. } in in_flight {
+        for InFlight { job, .. } in under_way {
             let error = Error::Closed { address: self.address.clone(), api: job.api() };
             job.failed(error);
         }
@@ -276,12 +292,14 @@ impl Backlog {
             outgoing.bytes += bytes;
             let len = encoded.len();
             outgoing.chunks.extend(encoded.into_chunks());
+            let taken = InFlight { due: waiting.due(), job: waiting.job, correlation_id };
+            let mut state = self.state();
             if answered {
-                let due = waiting.due();
-                self.state().in_flight.push_back(InFlight { job: waiting.job, correlation_id, due });
+                state.in_flight.push_back(taken);
             } else {
-                outgoing.unanswered.push(waiting.job);
+                state.leaving.push(taken);
             }
+            drop(state);
             if len >= WRITE_BYTES {
                 break;
             }
@@ -326,11 +344,12 @@ impl Backlog {
     }
 
     /// What was taken is on its way.
-    pub(super) fn written(&self, outgoing: Outgoing) {
+    pub(super) fn written(&self, outgoing: &Outgoing) {
         self.sent(outgoing.bytes);
-        for job in outgoing.unanswered {
+        let left = std::mem::take(&mut self.state().leaving);
+        for left in left {
             // Without a frame there is nothing that could be malformed.
-            drop(job.answered(&self.address, None));
+            drop(left.job.answered(&self.address, None));
         }
         self.changed.notify_waiters();
     }
@@ -365,7 +384,7 @@ impl Backlog {
         let mut expired = Vec::new();
         let next = {
             let mut state = self.state();
-            if state.in_flight.iter().any(|asked| asked.due <= now) {
+            if state.under_way().any(|asked| asked.due <= now) {
                 return Err(Overdue::Answer);
             }
             let (late, rest) = std::mem::take(&mut state.waiting).into_iter().partition(|waiting| waiting.due() <= now);
@@ -373,7 +392,7 @@ impl Backlog {
             expired.extend::<VecDeque<Waiting>>(late);
             let freed: usize = expired.iter().map(|waiting| waiting.job.limits().bytes).sum();
             state.unsent_bytes = state.unsent_bytes.saturating_sub(freed);
-            let due = state.in_flight.iter().map(|asked| asked.due).chain(state.waiting.iter().map(Waiting::due)).min();
+            let due = state.under_way().map(|asked| asked.due).chain(state.waiting.iter().map(Waiting::due)).min();
             let next = match (due, idle_timeout) {
                 (None, Some(idle_timeout)) => {
                     let idle = state.last_used + idle_timeout;

@@ -188,7 +188,7 @@ impl Running {
             if let Err(error) = write_all(stream, chunks).await {
                 return error.to_string();
             }
-            self.backlog.written(outgoing);
+            self.backlog.written(&outgoing);
             if idle {
                 self.backlog.work.notified().await;
             }

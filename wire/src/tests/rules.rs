@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_broker_core::api::group::{FindCoordinator as Coordinated, FoundCoordinator, GroupId};
+use ottla_broker_core::api::group::{
+    DescribedGroup, FindCoordinator as Coordinated, FoundCoordinator, Generation, GroupId, GroupState,
+};
 use ottla_broker_core::api::{self, Acks, Appended, EpochEnd, Fetched, IsolationLevel, ListedOffset, OffsetSpec};
 use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_broker_core::log::Durability;
@@ -14,11 +16,12 @@ use uuid::Uuid;
 
 use super::zero_copy::batch;
 use crate::messages::{
-    ApiVersion, ApiVersionsResponse, Cursor, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, Fetch,
-    FetchRequest, FetchResponse, FetchedPartition, FindCoordinatorRequest, FindCoordinatorResponse,
-    InitProducerIdRequest, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, Metadata, MetadataRequest,
-    MetadataRequestTopic, MetadataResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, Produce,
-    ProducePartition, ProduceRequest, ProduceResponse, ProduceTopic, SaslAuthenticateRequest, Token,
+    ApiVersion, ApiVersionsResponse, Cursor, DescribeClusterResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, Fetch, FetchRequest, FetchResponse,
+    FetchedPartition, FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest, ListOffsetsPartition,
+    ListOffsetsRequest, ListOffsetsResponse, Metadata, MetadataRequest, MetadataRequestTopic, MetadataResponse,
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, Produce, ProducePartition, ProduceRequest,
+    ProduceResponse, ProduceTopic, SaslAuthenticateRequest, Token,
 };
 use crate::{ApiKey, NoCommonVersion, Records, ServerVersions, TopicRef, Versions};
 
@@ -237,6 +240,37 @@ fn a_coordinator_is_found_alone_or_with_others() {
     }
     let share = FindCoordinatorRequest { key_type: 2, ..request };
     assert_eq!(share.to_api(&"g:t:0".into()).unwrap_err().code, ErrorCode::InvalidRequest);
+}
+
+/// Else the connection would be lost over them.
+#[test]
+fn words_that_are_too_long_are_cut() {
+    let error = || Error::new(ErrorCode::UnknownServerError, "é".repeat(20_000));
+    let group = GroupId::from("g".repeat(32_767));
+    let groups = DescribeGroupsRequest { groups: vec![group.clone()], ..DescribeGroupsRequest::default() };
+    let dead = DescribedGroup {
+        group,
+        state: GroupState::Dead,
+        generation: Generation::NONE,
+        protocol_type: Arc::default(),
+        protocol: Arc::default(),
+        members: Vec::new(),
+    };
+    let (produced, request) = (vec![Err(error())], producing(None));
+    for (key, response) in [
+        (ApiKey::FindCoordinator, FindCoordinatorResponse::from_api([("k".into(), Err(error()))]).into()),
+        (ApiKey::DescribeGroups, DescribeGroupsResponse::from_api(6, &groups, [Err(error())]).into()),
+        (ApiKey::DescribeGroups, DescribeGroupsResponse::from_api(6, &groups, [Ok(dead)]).into()),
+        (ApiKey::DescribeCluster, DescribeClusterResponse::refused(&error()).into()),
+        (ApiKey::Produce, ProduceResponse::from_api(&request, produced).into()),
+    ] {
+        let response: crate::Response = response;
+        // From version 13 of Produce on topics have ids.
+        for version in key.spec().versions.iter().filter(|version| key != ApiKey::Produce || *version < 13) {
+            let encoded = response.encode(1, version).map(|encoded| encoded.to_bytes().len());
+            assert!(encoded.as_ref().is_ok_and(|len| *len < 40_000), "{key} {version}: {encoded:?}");
+        }
+    }
 }
 
 fn topic(name_: &str, partitions: i32) -> Arc<api::TopicMetadata> {

@@ -22,7 +22,8 @@ impl Place {
         let malformed = |reason: String| Error::Malformed { url: url.shown.clone(), reason };
         let (scheme, word) = (url.scheme.name(), bucket_word(url.scheme));
         let (bucket, prefix) = url.rest.split_once('/').unwrap_or((&url.rest, ""));
-        if bucket.contains('@') {
+        // A password may have a `/` in it.
+        if bucket.contains('@') || bucket.contains(':') && prefix.contains('@') {
             return Err(malformed(
                 "credentials have no place in it: leave out what stands before the `@`, and set them in the environment \
                  or in the table `[object-store]` (`access_key_id`, `secret_access_key`)"
@@ -92,6 +93,7 @@ mod tests {
             ("s3:///orders", "it names no bucket"),
             ("az:///orders", "it names no container; write for example `az://container/orders`"),
             ("s3://me:secret@logs/x", "credentials have no place in it"),
+            ("s3://me:secret/@@logs/x", "credentials have no place in it"),
             ("s3://localhost:9000/logs", "`endpoint` of the table `[object-store]`"),
             ("s3://lo gs/x", "` ` cannot be in it"),
             ("s3://logs/a//b", "two `/`"),

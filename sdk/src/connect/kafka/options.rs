@@ -21,7 +21,8 @@ pub struct KafkaOptions {
     pub tls: Option<tls::TlsOptions>,
     /// How long connecting to a broker may take.
     pub connect_timeout: Duration,
-    /// How long a broker may take to answer; what is waited for at the broker comes on top.
+    /// How long a broker may take to answer; what is waited for at the broker comes on top. Produce requests have the
+    /// producer's own `request_timeout` in its place.
     pub request_timeout: Duration,
     /// A connection without requests is closed after so long: below the ten minutes after which brokers do it.
     pub idle_timeout: Duration,
@@ -133,9 +134,17 @@ impl KafkaOptions {
                 hosts
             }
         };
-        let addresses = addresses(url, hosts)?;
+        let names = || NAMES.into_iter().chain(["sasl", "tls"]).chain(tls::NAMES);
+        let parameters = || query.split('&').filter(|parameter| !parameter.is_empty());
+        let addresses = addresses(url, hosts);
+        // Then it may be a password that was cut in two, of which no error tells.
+        let known = parameters().all(|one| names().any(|name| one.split('=').next() == Some(name)));
+        if query.contains('@') && (addresses.is_err() || !known) {
+            return Err(malformed("in a user and a password, `?` is written `%3F`, and `@` is `%40`".to_owned()));
+        }
+        let addresses = addresses?;
         let mut asked = tls::Asked::default();
-        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        for parameter in parameters() {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             if name == "sasl" {
                 let found = Mechanism::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(value));
@@ -165,9 +174,8 @@ impl KafkaOptions {
                 continue;
             }
             if !NAMES.contains(&name) {
-                let known = NAMES.into_iter().chain(["sasl", "tls"]).chain(tls::NAMES);
-                let all = known.clone().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                let hint = nearest(name, known).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+                let all = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                let hint = nearest(name, names()).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
                 return Err(malformed(format!("it has the unknown parameter `{name}`: {hint}there are {all}")));
             }
             let number = value.parse().ok();
@@ -206,6 +214,20 @@ mod tests {
         let login = of("kafka://me:x@a?sasl=plain").unwrap().1.login.unwrap();
         assert_eq!(login.mechanism, Mechanism::Plain);
         assert_eq!(of("kafka://a").unwrap().1.login, None);
+    }
+
+    #[test]
+    fn a_password_that_was_cut_in_two_is_not_told() {
+        for text in
+            ["kafka://me:secret?x@h", "kafka://me:9?secret@h", "kafka://me:secret?tls_ca=x@h", "kafka://a?secret=@"]
+        {
+            let error = of(text).unwrap_err().to_string();
+            assert!(error.contains("`?` is written `%3F`") && !error.contains("secret"), "{text}: {error}");
+        }
+        // It may be in a path.
+        #[cfg(feature = "kafka-tls")]
+        assert!(of("kafka://a?tls_ca=/x@y").is_ok());
+        assert_eq!(of("kafka://me:se/cret@h").unwrap().1.login.unwrap().password.as_ref(), "se/cret");
     }
 
     #[test]

@@ -33,6 +33,10 @@ const NO_LEADER: ErrorCode = ErrorCode::LeaderNotAvailable;
 /// Where nothing was sent to any broker.
 const NO_BROKER: ErrorCode = ErrorCode::NetworkException;
 
+/// How long after a produce request's own time-out its answer may be on its way. Less than the second that producers
+/// grant: the connection is given up before they send again, so that they do so over another.
+const BEYOND_PRODUCE: Duration = Duration::from_millis(500);
+
 /// One client's view of a cluster behind sockets.
 #[derive(Debug)]
 pub(crate) struct Remote {
@@ -203,7 +207,8 @@ impl Cluster for Remote {
         let names = request.partitions.iter().map(|part| &part.partition.topic);
         let topics = Topics::new(self.brokers.known().ids(names), PRODUCE_IDS);
         let bytes = request.partitions.iter().map(|part| part.batch.size_in_bytes()).sum();
-        let limits = Limits { bytes, kept: true, ..self.brokers.limits(request.timeout) };
+        let time = if is_planted("produce-time-outs-add-up") { self.brokers.request_timeout() } else { BEYOND_PRODUCE };
+        let limits = Limits { time: request.timeout.saturating_add(time), bytes, kept: true };
         let (acks, count) = (request.acks, request.partitions.len());
         let answer = link.ask::<wire::Produce>(limits, move |versions| {
             let version = versions.newest_of::<wire::Produce>(topics.versions::<wire::Produce>())?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use ottla_broker_core::api::group::GroupId;
 use ottla_broker_core::api::{
     Acks, CreateTopic, ErrorCode, FetchPartition, FetchRequest, InitProducerId, IsolationLevel, MetadataRequest,
@@ -26,10 +27,14 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// What is on its way when an answer has come needs no more turns of a task.
 const TURNS: usize = 10_000;
 
+/// With a clock that stands: hardly anything here depends on time.
 fn remote(bootstrap: &[&Scripted]) -> Arc<Remote> {
+    remote_by(HandClock::default(), bootstrap)
+}
+
+fn remote_by(clock: HandClock, bootstrap: &[&Scripted]) -> Arc<Remote> {
     let addresses = bootstrap.iter().map(|broker| broker.address().clone()).collect();
-    // A clock that stands: nothing here depends on time.
-    let env = Env::seeded(1).with_clock(Arc::new(HandClock::default()));
+    let env = Env::seeded(1).with_clock(Arc::new(clock));
     Arc::new(Remote::new(Arc::new(Brokers::new(addresses, net::Options::default(), LIMIT, env))))
 }
 
@@ -159,6 +164,46 @@ async fn requests_follow_the_leader_to_its_advertised_address() {
     let error = remote.fetch(BrokerId(3), fetch()).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::LeaderNotAvailable, "{error}");
     assert!(error.is_retriable() && error.message.contains("broker 3 is none of those"), "{error}");
+}
+
+/// A connection that is dead without a word is given up when its producer gives up what it has sent, and not later:
+/// what that sends again goes over another.
+#[tokio::test]
+async fn a_produce_request_has_its_own_time_out() {
+    let one = Scripted::start().await;
+    let clock = HandClock::default();
+    let remote = remote_by(clock.clone(), &[&one]);
+    drop(meet(&remote, &one, cluster(&[(1, one.address())], 1, Uuid::nil())).await);
+    let timeout = Duration::from_secs(7);
+    let request = ProduceRequest { acks: Acks::All, timeout, partitions: Vec::new() };
+    let mut asked = remote.produce(BrokerId(1), request.clone());
+    let mut silent = one.greet().await;
+    hear(&mut silent, ApiKey::Produce).await;
+    clock.advance(timeout);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!((&mut asked).now_or_never().is_none(), "its answer may be on its way");
+    clock.advance(Duration::from_millis(999));
+    let mut given_up = None;
+    for _ in 0..TURNS {
+        given_up = (&mut asked).now_or_never();
+        if given_up.is_some() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let error = given_up.expect("it is given up before its producer does so").unwrap_err();
+    assert_eq!(error.code, ErrorCode::RequestTimedOut, "{error}");
+    let again = remote.produce(BrokerId(1), request);
+    // The pause after a connection that was of no use.
+    clock.advance(Duration::from_secs(1));
+    let answered = during(again, async {
+        let mut next = one.greet().await;
+        let (header, _) = hear(&mut next, ApiKey::Produce).await;
+        next.answer(&header, wire::ProduceResponse::default()).await;
+    });
+    assert_eq!(answered.await.unwrap(), []);
 }
 
 #[tokio::test]
