@@ -365,7 +365,7 @@ impl Core {
         self.hold(index);
     }
 
-    /// Stops fetching a partition, and forgets what was fetched ahead: it takes no room from the others.
+    /// Stops fetching a partition. What was fetched ahead stays, as far as it takes no room from the others.
     fn hold(&mut self, index: usize) {
         let rest = match &self.current {
             Some((current, _)) if *current == index => self.current.take().map(|(_, messages)| messages),

@@ -35,6 +35,7 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let any = !fetched.batches.is_empty();
         self.buffered += slot.take_in(fetched, limit, committed_only);
+        self.keep_share(index);
         if any {
             self.had_something(index);
         }
