@@ -38,7 +38,10 @@ impl Admin {
         let topic = topic.checked()?;
         let doing = format!("create topic `{}`", topic.name);
         self.opened.registry.check(&doing)?;
+        let name = topic.name.clone();
         let answer = self.opened.context.cluster.create_topics(vec![topic], false).await;
+        // What is known may be of one of that name that was deleted, by whomever.
+        self.opened.context.metadata.forget(name.as_str());
         only(answer, doing).map(|created| created.id)
     }
 
@@ -50,7 +53,10 @@ impl Admin {
         let name = TopicName::new(name)?;
         let doing = format!("delete topic `{name}`");
         self.opened.registry.check(&doing)?;
-        only(self.opened.context.cluster.delete_topics(vec![name]).await, doing)
+        let answer = self.opened.context.cluster.delete_topics(vec![name.clone()]).await;
+        // Whatever the answer: it may have been lost.
+        self.opened.context.metadata.forget(name.as_str());
+        only(answer, doing)
     }
 
     /// Every topic, sorted by name.

@@ -70,6 +70,7 @@ mod context;
 pub mod copy;
 mod error;
 mod metadata;
+mod offsets;
 mod partitioner;
 pub mod producer;
 pub mod reader;

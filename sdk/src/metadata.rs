@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ottla_broker_core::api::{Error, ErrorCode, MetadataRequest, TopicMetadata, TopicsWanted};
 use ottla_broker_core::env::{Env, Moment};
-use ottla_broker_core::{BrokerId, TopicName};
+use ottla_broker_core::planted::is_planted;
+use ottla_broker_core::{BrokerId, TopicId, TopicName};
 use rustc_hash::FxHashMap;
 
 use crate::cluster::Cluster;
@@ -101,6 +102,11 @@ impl MetadataCache {
         let mut answers = answer.topics.into_iter();
         let mut cache = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let results = topics.iter().map(|name| match answers.next() {
+            // Kafka refuses to create such a topic: somebody has not heard of it in full yet.
+            Some(Ok(topic)) if topic.partitions.is_empty() => {
+                let message = format!("the broker names no partition of topic `{name}`");
+                Err(Error::new(ErrorCode::LeaderNotAvailable, message))
+            }
             Some(Ok(topic)) => {
                 cache.insert(name.clone(), Entry { topic: Arc::clone(&topic), fetched: asked });
                 Ok(topic)
@@ -131,6 +137,17 @@ impl MetadataCache {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         topics.get(topic.as_str()).filter(|entry| entry.fetched > since).map(|entry| Arc::clone(&entry.topic))
     }
+}
+
+/// Takes over what a broker says a topic's id is; whether the topic is therefore another one of the same name. Brokers
+/// before 2.8, and requests before Metadata v10, have no ids (KIP-516): they say nothing, and an id that appears with an
+/// upgrade is the first one that is told.
+pub(crate) fn take_id(known: &mut TopicId, told: TopicId) -> bool {
+    if told.0.is_nil() && !is_planted("topics-without-id-are-others") {
+        return false;
+    }
+    let before = std::mem::replace(known, told);
+    before != told && (!before.0.is_nil() || is_planted("topics-without-id-are-others"))
 }
 
 fn no_answer(topic: &TopicName) -> Error {

@@ -10,6 +10,7 @@ mod builder;
 mod engine;
 mod error;
 mod handle;
+mod held;
 mod message;
 mod messages;
 mod metrics;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ottla_broker_core::api::{ErrorCode, IsolationLevel, OffsetSpec};
-use ottla_broker_core::{BrokerId, Offset, TopicName, TopicPartition, api};
+use ottla_broker_core::api::{IsolationLevel, OffsetSpec};
+use ottla_broker_core::{Offset, TopicName, TopicPartition};
 
 use super::Admin;
 use crate::error::Error;
+use crate::offsets::{ask_leaders, leader};
 
 impl Admin {
     /// Looks one kind of offset up in every partition of a topic. `None` where no record is as late as a
@@ -22,25 +23,15 @@ impl Admin {
         let name = TopicName::new(topic)?;
         let doing = format!("look up offsets of topic `{name}`");
         let metadata = self.describe_topic(&name).await?;
-        let mut leaders: BTreeMap<BrokerId, Vec<i32>> = BTreeMap::new();
-        for partition in metadata.partitions.iter() {
-            let Some(leader) = partition.leader else {
-                let message = format!("{name}-{} has no leader at the moment", partition.partition);
-                return Err(Error::cluster(doing, api::Error::new(ErrorCode::LeaderNotAvailable, message)));
-            };
-            leaders.entry(leader).or_default().push(partition.partition);
-        }
-        let mut offsets = BTreeMap::new();
-        for (leader, partitions) in leaders {
-            let wanted = partitions.iter().map(|p| (TopicPartition::new(name.clone(), *p), spec)).collect();
-            let cluster = &self.opened.context.cluster;
-            let answers = cluster.list_offsets(leader, IsolationLevel::ReadUncommitted, wanted).await;
-            for (partition, answer) in partitions.iter().zip(answers.map_err(|e| Error::cluster(&doing, e))?) {
-                let listed =
-                    answer.map_err(|source| Error::cluster(format!("{doing} ({name}-{partition})"), source))?;
-                offsets.insert(*partition, listed.offset);
-            }
-        }
-        Ok(offsets)
+        let partitions = metadata.partitions.iter().map(|known| TopicPartition::new(name.clone(), known.partition));
+        let wanted: Vec<_> = partitions.map(|partition| (partition, spec)).collect();
+        let leader = |partition: &TopicPartition| leader(&metadata, partition);
+        let cluster = &*self.opened.context.cluster;
+        let answers = ask_leaders(cluster, IsolationLevel::ReadUncommitted, leader, &wanted).await;
+        let answers = wanted.iter().zip(answers).map(|((partition, _), answer)| match answer {
+            Ok(offset) => Ok((partition.partition, offset)),
+            Err(source) => Err(Error::cluster(format!("{doing} ({partition})"), source)),
+        });
+        answers.collect()
     }
 }

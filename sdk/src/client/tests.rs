@@ -252,3 +252,23 @@ fn no_task_no_timer_and_no_connection_is_left_after_close_or_drop() {
 async fn settle(world: &World) {
     world.env().sleep(Duration::from_secs(60)).await;
 }
+
+#[test]
+fn a_producer_that_is_made_after_a_topic_was_recreated_knows_the_new_one() {
+    run(7, async |world| {
+        let (cluster, client) = started(&world).await;
+        let partitions = async || {
+            let producer = client.producer().build().await.unwrap();
+            producer.partitions_for("t").await.map(|topic| topic.partitions.len())
+        };
+        assert_eq!(partitions().await.unwrap(), 2);
+        client.admin().delete_topic("t").await.unwrap();
+        assert!(matches!(partitions().await, Err(producer::Error::UnknownTopic { .. })));
+        client.admin().create_topic(NewTopic::new("t").partitions(5)).await.unwrap();
+        assert_eq!(partitions().await.unwrap(), 5);
+        // By somebody else, of whom this client hears nothing.
+        cluster.client().await.unwrap().admin().delete_topic("t").await.unwrap();
+        client.admin().create_topic(NewTopic::new("t").partitions(3)).await.unwrap();
+        assert_eq!(partitions().await.unwrap(), 3);
+    });
+}

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::Gauge;
 use ottla_broker_core::api::group::Generation;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{Offset, TopicPartition};
 
 use super::acks::{MaxUnacked, NotHandedOver, Position, Progress, Tracker};
@@ -42,6 +43,14 @@ struct State {
     ledger: Ledger,
     closed: bool,
     held_back: Option<NotHandedOver>,
+}
+
+/// What is to be committed. A seek takes it back, unless somebody named this very offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) position: Position,
+    /// How many seeks there were before.
+    seeks: u64,
 }
 
 /// How a partition was left.
@@ -104,9 +113,12 @@ impl Assigned {
         self.paused.load(Ordering::Acquire)
     }
 
-    /// What the group has committed is known.
+    /// What the group has committed is known. After a seek that says nothing about what is to be committed.
     pub(super) fn committed_is(&self, committed: Offset) {
-        self.state().ledger = Ledger::new(self.mode, committed);
+        let mut state = self.state();
+        if state.sought.is_none() || is_planted("commits-wait-for-the-old-place") {
+            state.ledger = Ledger::new(self.mode, committed);
+        }
     }
 
     /// The application's side takes it over, and begins at the place that was sought before, if any. Whatever is
@@ -118,12 +130,16 @@ impl Assigned {
     }
 
     /// A seek. `true`: it is noted for when the application's side takes the partition over; `false`: that has to do it.
-    pub(super) fn seek_early(&self, to: At) -> bool {
+    pub(super) fn seek(&self, to: At) -> bool {
         let mut state = self.state();
-        if !state.installed {
+        let early = !state.installed;
+        if early {
             state.sought = Some(to);
         }
-        !state.installed
+        if !early || !is_planted("commits-wait-for-the-old-place") {
+            self.begin_anew(&mut state);
+        }
+        early
     }
 
     /// Reading begins at `start`; `None` if the assignment has ended.
@@ -137,11 +153,15 @@ impl Assigned {
         Some(tracker)
     }
 
+    /// The application's side carries a seek out.
+    pub(super) fn restart(&self) {
+        self.begin_anew(&mut self.state());
+    }
+
     /// A seek ends what was handed over before: its acks count no more, and commits follow the new place,
     /// also backwards.
-    pub(super) fn restart(&self) {
+    fn begin_anew(&self, state: &mut State) {
         self.seeks.fetch_add(1, Ordering::AcqRel);
-        let mut state = self.state();
         if let Some(progress) = state.progress.take() {
             let _ = progress.close();
         }
@@ -181,43 +201,63 @@ impl Assigned {
         }
     }
 
-    pub(super) fn on_clock(&self) -> Option<Position> {
-        let mut state = self.state();
-        let marks = state.progress.as_ref()?.marks();
-        state.ledger.on_clock(&marks)
+    fn due(&self, position: Position) -> Due {
+        Due { position, seeks: self.seeks() }
     }
 
-    pub(super) fn on_request(&self) -> Result<Option<Position>, NotKept> {
+    /// An offset that somebody named.
+    pub(super) fn named(&self, offset: Offset) -> Due {
+        self.due(Position::at(offset))
+    }
+
+    pub(super) fn on_clock(&self) -> Option<Due> {
         let mut state = self.state();
-        match state.progress.as_ref().map(Progress::marks) {
-            Some(marks) => state.ledger.on_request(&marks),
-            None => Ok(None),
+        let marks = state.progress.as_ref()?.marks();
+        state.ledger.on_clock(&marks).map(|position| self.due(position))
+    }
+
+    pub(super) fn on_request(&self) -> Result<Option<Due>, NotKept> {
+        let mut state = self.state();
+        let Some(marks) = state.progress.as_ref().map(Progress::marks) else { return Ok(None) };
+        Ok(state.ledger.on_request(&marks)?.map(|position| self.due(position)))
+    }
+
+    pub(super) fn before_hand_over(&self, end: Position) -> Option<Due> {
+        let mut state = self.state();
+        state.ledger.before_hand_over(end).map(|position| self.due(position))
+    }
+
+    /// Whether there was a seek since. That is so for good; that there was none holds only for now.
+    pub(super) fn is_before_a_seek(&self, due: Due) -> bool {
+        due.seeks != self.seeks() && !is_planted("commits-outlive-a-seek")
+    }
+
+    pub(super) fn confirmed(&self, due: Due) {
+        let mut state = self.state();
+        if !self.is_before_a_seek(due) {
+            state.ledger.confirmed(due.position.offset);
         }
     }
 
-    pub(super) fn before_hand_over(&self, end: Position) -> Option<Position> {
-        self.state().ledger.before_hand_over(end)
-    }
-
-    pub(super) fn confirmed(&self, offset: Offset) {
-        self.state().ledger.confirmed(offset);
-    }
-
-    pub(super) fn failed(&self, offset: Offset) {
-        self.state().ledger.failed(offset);
+    pub(super) fn failed(&self, due: Due) {
+        let mut state = self.state();
+        if !self.is_before_a_seek(due) {
+            state.ledger.failed(due.position.offset);
+        }
     }
 
     /// The partition is given up in order: closes it and says what to commit first.
-    pub(super) fn release(&self) -> Option<Position> {
+    pub(super) fn release(&self) -> Option<Due> {
         self.stop();
         let mut state = self.state();
         state.closed = true;
         let marks = state.progress.as_ref()?.close();
-        match self.mode {
+        let position = match self.mode {
             // What was committed ahead and not handed over was seen by nobody: the next owner may have it.
             Commit::BeforeHandover if marks.handed.offset < state.ledger.committed() => Some(marks.handed),
             _ => state.ledger.on_release(&marks),
-        }
+        };
+        position.map(|position| self.due(position))
     }
 
     /// The partition is somebody else's: closes it.

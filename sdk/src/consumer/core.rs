@@ -305,10 +305,10 @@ impl Core {
         let position = Position { offset: messages.end(), leader_epoch: messages.leader_epoch() };
         match lane.assigned.before_hand_over(position) {
             None => self.current = Some((index, messages)),
-            Some(position) => {
+            Some(due) => {
                 let assigned = Arc::clone(&lane.assigned);
                 let (reply, answer) = oneshot::channel();
-                self.shared.tell(Control::CommitAhead { assigned, position, reply });
+                self.shared.tell(Control::CommitAhead { assigned, due, reply });
                 self.ahead = Some(Ahead { index, messages, answer });
             }
         }
@@ -365,7 +365,7 @@ impl Core {
         self.hold(index);
     }
 
-    /// Stops fetching a partition, and forgets what was fetched ahead: it takes no room from the others.
+    /// Stops fetching a partition. What was fetched ahead stays, as far as it takes no room from the others.
     fn hold(&mut self, index: usize) {
         let rest = match &self.current {
             Some((current, _)) if *current == index => self.current.take().map(|(_, messages)| messages),

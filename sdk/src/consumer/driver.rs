@@ -222,7 +222,7 @@ impl Driver {
         match control {
             Control::Commit { reply } => self.commit_acked(reply),
             Control::CommitOffsets { offsets, reply } => self.commit_offsets(offsets, reply),
-            Control::CommitAhead { assigned, position, reply } => self.commit_ahead(assigned, position, reply),
+            Control::CommitAhead { assigned, due, reply } => self.commit_ahead(assigned, due, reply),
             Control::Told => self.events.push_back(Event::PollBegan),
             Control::Polled => {
                 self.polls.parked = false;

@@ -14,6 +14,7 @@ use super::coordinator::Coordinator;
 use super::error::Error;
 use super::settings::Settings;
 use super::shared::{Change, Control, Left, Shared};
+use crate::offsets;
 use crate::reader::At;
 
 /// Commits, seeks, pauses and ends a [`Consumer`](super::Consumer), from any task. Cheap to clone.
@@ -99,8 +100,7 @@ impl Handle {
             return Err(Error::Invalid { group: self.shared.group.clone(), reason });
         }
         let assigned = self.shared.find(partition)?;
-        if !assigned.seek_early(to) {
-            assigned.restart();
+        if !assigned.seek(to) {
             self.shared.change(Change::Seek(assigned, to));
         }
         Ok(())
@@ -176,32 +176,25 @@ impl Handle {
     }
 
     /// The first offsets whose timestamps are at or after these (ms since 1970): one answer each, in order; `None`
-    /// if no record is as late.
+    /// if no record is as late. One question a leader; what one refuses for the moment is asked once more.
     ///
     /// # Errors
-    /// [`Error::Cluster`].
+    /// [`Error::Cluster`]: the first that was refused.
     pub async fn offsets_for_times(
         &self,
         times: impl IntoIterator<Item = (TopicPartition, i64)>,
     ) -> Result<Vec<Option<Offset>>, Error> {
-        let context = &self.coordinator.context;
-        let mut offsets = Vec::new();
-        for (partition, timestamp_ms) in times {
-            let refused = |source| Error::Cluster {
+        let times: Vec<_> = times.into_iter().collect();
+        let wanted = times.iter().map(|(partition, ms)| (partition.clone(), OffsetSpec::Timestamp(*ms)));
+        let answers = offsets::look_up(&self.coordinator.context, self.isolation, &wanted.collect::<Vec<_>>()).await;
+        let answers = times.into_iter().zip(answers).map(|((partition, timestamp_ms), answer)| {
+            answer.map_err(|source| Error::Cluster {
                 group: self.shared.group.clone(),
                 doing: format!("look up the offset of {partition} at {timestamp_ms} ms since 1970"),
                 source,
-            };
-            let topic = context.metadata.topic(&partition.topic).await.map_err(refused)?;
-            let number = usize::try_from(partition.partition).unwrap_or(usize::MAX);
-            let leader = topic.partitions.get(number).and_then(|partition| partition.leader);
-            let leader = leader.ok_or_else(|| refused(ottla_broker_core::api::ErrorCode::LeaderNotAvailable.into()))?;
-            let wanted = vec![(partition.clone(), OffsetSpec::Timestamp(timestamp_ms))];
-            let answer = context.cluster.list_offsets(leader, self.isolation, wanted).await.map_err(refused)?;
-            let listed = answer.into_iter().next().transpose().map_err(refused)?;
-            offsets.push(listed.and_then(|listed| listed.offset));
-        }
-        Ok(offsets)
+            })
+        });
+        answers.collect()
     }
 
     /// Ends the consumer within `limit`: `next` returns `None` from now on; the listener is told, what is

@@ -11,8 +11,7 @@ use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{Offset, TopicId, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
-use super::acks::Position;
-use super::assigned::{Assigned, LeftPartition};
+use super::assigned::{Assigned, Due, LeftPartition};
 use super::error::Error;
 use crate::reader::{self, At};
 
@@ -64,7 +63,7 @@ pub(super) enum Control {
     /// Before a batch is handed over.
     CommitAhead {
         assigned: Arc<Assigned>,
-        position: Position,
+        due: Due,
         reply: Reply,
     },
     /// The application was told that it had been busy for too long.

@@ -1,11 +1,15 @@
 //! Consumers in a world of their own time.
 
+mod seeks;
+
 use std::time::Duration;
+
+use ottla_broker_core::Offset;
 
 use super::Error;
 use super::membership::Trouble;
-use crate::testing::{TestCluster, World, run};
-use crate::{At, Client, Consumer, NewTopic, Record, TopicName, TopicPartition};
+use crate::testing::{Call, TestCluster, World, run};
+use crate::{At, Client, Consumer, ErrorCode, NewTopic, Record, TopicName, TopicPartition};
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -54,5 +58,37 @@ fn who_is_busy_is_told_after_the_poll_interval_and_not_before() {
         let error = consumer.next().await.unwrap_err();
         assert!(matches!(&error, Error::Membership { trouble: Trouble::PollInterval { .. }, .. }), "{error}");
         assert_eq!(consumer.next().await.unwrap().unwrap().value(), Some(&"a".into()), "rejoined");
+    });
+}
+
+#[test]
+fn offsets_for_times_follow_leaders_and_create_nothing() {
+    run(3, async |world| {
+        let cluster =
+            TestCluster::builder(&world).broker_config("auto.create.topics.enable", true).start().await.unwrap();
+        let client = cluster.client().await.unwrap();
+        client.admin().create_topic(NewTopic::new("t").partitions(3)).await.unwrap();
+        let consumer = client.consumer("g").topics(["t"]).build().await.unwrap();
+        let handle = consumer.handle();
+        let producer = client.producer().build().await.unwrap();
+        for partition in 0..3 {
+            producer.send(Record::to("t").partition(partition).timestamp_ms(7).value("x")).await.unwrap();
+        }
+        let at = |topic: &str, partition| TopicPartition::new(TopicName::new(topic).unwrap(), partition);
+        let times = || [(at("t", 2), 5), (at("t", 0), 8), (at("t", 1), 7)];
+        let expected = [Some(Offset(0)), None, Some(Offset(0))];
+        // What the client remembers is out of date.
+        cluster.move_leader("t", 2).unwrap();
+        assert_eq!(handle.offsets_for_times(times()).await.unwrap(), expected);
+        // And it moves while it is asked for.
+        cluster.fail_next(Call::ListOffsets, ErrorCode::NotLeaderOrFollower);
+        assert_eq!(handle.offsets_for_times(times()).await.unwrap(), expected);
+        for missing in [at("misspelt", 0), at("t", 3)] {
+            let error = handle.offsets_for_times([(missing.clone(), 0)]).await.unwrap_err();
+            assert_eq!(error.kafka_code(), Some(ErrorCode::UnknownTopicOrPartition));
+            assert!(error.to_string().contains(&missing.to_string()), "{error}");
+        }
+        assert!(client.admin().describe_topic("misspelt").await.is_err());
+        assert!(handle.offsets_for_times([]).await.unwrap().is_empty());
     });
 }

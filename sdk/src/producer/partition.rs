@@ -7,6 +7,8 @@
 //!                               └── again, at its old place, with its old sequence
 //! ```
 
+mod give_up;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -376,46 +378,6 @@ impl Partition {
         self.back_off(now, jitter);
     }
 
-    /// Gives up what is past its time: answers deliveries that have waited for `delivery_timeout`, and
-    /// attempts that nobody answered within `request_timeout`.
-    pub(super) fn expire(&mut self, now: Moment, config: &Config, jitter: u64) -> Effects {
-        let mut effects = Effects::default();
-        let due = |batch: &Pending| batch.created + config.delivery_timeout <= now;
-        for sent in self.in_flight.iter_mut().filter(|sent| due(sent) && !sent.expired) {
-            sent.expired = true;
-            self.resetting |= sent.stamp.is_some();
-            effects.settled.push(sent.settle(Err(timed_out(&self.name, config, sent.last.clone(), true))));
-        }
-        while let Some(mut batch) = self.queue.pop_front_if(|front| due(front)) {
-            self.resetting |= batch.stamp.is_some();
-            let error = timed_out(&self.name, config, batch.last.clone(), batch.in_doubt);
-            effects.settled.push(batch.settle(Err(error)));
-        }
-        if self.queue.is_empty()
-            && let Some(mut open) = self.open.take_if(|open| due(open))
-        {
-            let error = timed_out(&self.name, config, open.last.clone(), false);
-            effects.settled.push(open.settle(Err(error)));
-        }
-        let lost: Vec<_> = self
-            .in_flight
-            .iter()
-            .filter(|sent| sent.sent + config.request_timeout + GRACE <= now)
-            .map(|sent| (sent.order, sent.attempts))
-            .collect();
-        for attempt in lost {
-            let silence = api::Error::new(
-                api::ErrorCode::RequestTimedOut,
-                format!("no answer from {} within {:?} (`request_timeout`)", self.name, config.request_timeout),
-            );
-            let more = self.answer(attempt, Err(silence), now, config, jitter);
-            effects.settled.extend(more.settled);
-            effects.refresh |= more.refresh;
-            effects.retried |= more.retried;
-        }
-        effects
-    }
-
     /// Whether the sequences can begin anew: every batch that was sent has a definite fate.
     pub(super) fn can_renew(&self) -> bool {
         self.resetting
@@ -460,29 +422,6 @@ impl Partition {
             if sent.expired { silence } else { silence.min(sent.created + config.delivery_timeout) }
         });
         sent.chain(deadline).chain(retry).chain(open.filter(|at| *at > now)).min()
-    }
-
-    /// Ends everything: the records' answers, in order.
-    pub(super) fn stop(&mut self, error: impl Fn(&TopicPartition, bool) -> Error) -> Vec<Settlement> {
-        let sent = self.in_flight.drain(..).map(|batch| (batch, true));
-        let queued = self.queue.drain(..).map(|batch| (batch, false));
-        let open = self.open.take().map(|batch| (batch, false));
-        let mut settled = Vec::new();
-        for (mut batch, away) in sent.chain(queued).chain(open).filter(|(batch, _)| !batch.expired) {
-            let error = error(&self.name, away || batch.in_doubt);
-            settled.push(batch.settle(Err(error)));
-        }
-        settled
-    }
-}
-
-fn timed_out(name: &TopicPartition, config: &Config, last: Option<Arc<api::Error>>, in_doubt: bool) -> Error {
-    Error::TimedOut {
-        topic: name.topic.clone(),
-        partition: name.partition,
-        after: config.delivery_timeout,
-        in_doubt,
-        last,
     }
 }
 

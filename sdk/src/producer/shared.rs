@@ -131,24 +131,12 @@ impl Shared {
             self.budget.give_back(reserved);
             return Err(NotEnqueued { error, record: Box::new(record) });
         }
-        let record = match self.enqueue_known(record, reserved) {
-            Ok(placed) => return placed,
-            Err(record) => *record,
-        };
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.parts.env.wall_ms());
-        let loading = self.state().load(record, reserved, timestamp_ms, &self.parts);
-        match loading {
-            Ok((completion, first)) => {
-                if let Some(topic) = first {
-                    self.later(self.load_in_background(topic));
-                }
-                Ok(Delivery::new(completion, 0, timestamp_ms))
-            }
-            Err(refused) => {
-                self.budget.give_back(reserved);
-                Err(refused)
-            }
-        }
+        let mut state = self.state();
+        let placed = state.append_or_load(record, reserved, timestamp_ms, &self.parts);
+        self.appended(state);
+        let Placed { completion, index, .. } = placed.inspect_err(|_| self.budget.give_back(reserved))?;
+        Ok(Delivery::new(completion, index, timestamp_ms))
     }
 
     /// Enqueues an admissible record that has its room, if its topic is known: else the record comes back,
@@ -161,8 +149,23 @@ impl Shared {
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.parts.env.wall_ms());
         let mut state = self.state();
         let placed = state.append(&record, reserved, timestamp_ms, &self.parts);
+        self.appended(state);
+        match placed {
+            Ok(Some(Placed { completion, index, .. })) => Ok(Ok(Delivery::new(completion, index, timestamp_ms))),
+            Ok(None) => Err(Box::new(record)),
+            Err(error) => {
+                self.budget.give_back(reserved);
+                Ok(Err(NotEnqueued { error, record: Box::new(record) }))
+            }
+        }
+    }
+
+    /// A record was appended: does what that calls for, with the lock free.
+    fn appended(&self, mut state: MutexGuard<'_, State>) {
         let (news, full) = (std::mem::take(&mut state.news), std::mem::take(&mut state.full));
+        let wanted = std::mem::take(&mut state.wanted);
         drop(state);
+        wanted.into_iter().for_each(|topic| self.later(self.load_in_background(topic)));
         if full && is_planted("full-batch-waits-for-sender") {
             self.hurry();
         } else if full {
@@ -172,14 +175,6 @@ impl Shared {
         }
         if news {
             self.wake.notify_one();
-        }
-        match placed {
-            Ok(Some(Placed { completion, index })) => Ok(Ok(Delivery::new(completion, index, timestamp_ms))),
-            Ok(None) => Err(Box::new(record)),
-            Err(error) => {
-                self.budget.give_back(reserved);
-                Ok(Err(NotEnqueued { error, record: Box::new(record) }))
-            }
         }
     }
 

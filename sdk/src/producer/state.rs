@@ -9,7 +9,7 @@ use ottla_broker_core::api::{self, ProducerIdentity};
 use ottla_broker_core::env::{Env, Moment};
 use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::record::{Builder, HeaderRef};
-use ottla_broker_core::{BrokerId, TopicName, TopicPartition};
+use ottla_broker_core::{BrokerId, TopicId, TopicName, TopicPartition};
 use rustc_hash::FxHashMap;
 
 use super::barrier::Barrier;
@@ -74,8 +74,12 @@ pub(super) struct State {
     pub(super) news: bool,
     /// A batch became full.
     pub(super) full: bool,
-    /// Why no further record is taken.
+    /// Topics that records have begun to wait for.
+    pub(super) wanted: Vec<TopicName>,
+    /// Why no further record is taken. Those that are here go on until it is [`over`](Self::over).
     pub(super) ended: Option<Error>,
+    /// All that was here has its answer.
+    over: bool,
     /// The sender has nothing left to do.
     pub(super) stopped: bool,
     /// Records that wait for their topic's metadata.
@@ -84,7 +88,11 @@ pub(super) struct State {
 
 struct Topic {
     name: TopicName,
+    id: TopicId,
+    /// Every partition that it ever had; one that comes back goes on with its sequences.
     partitions: Vec<Index>,
+    /// How many it has.
+    count: usize,
     available: Vec<i32>,
     sticky: i32,
     ordinal: u64,
@@ -103,6 +111,8 @@ struct Loading {
 pub(super) struct Placed {
     pub(super) completion: Arc<Completion>,
     pub(super) index: u32,
+    /// Its batch, by its number in the barrier.
+    batch: u64,
 }
 
 impl State {
@@ -137,7 +147,7 @@ impl State {
 
     fn choose(&mut self, record: &Record, parts: &Parts) -> Result<Option<Index>, Error> {
         let Some(topic) = self.topics.get_mut(record.topic.as_str()) else { return Ok(None) };
-        let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        let count = i32::try_from(topic.count).unwrap_or(i32::MAX);
         let partition = match record.partition {
             Some(partition) => partition,
             None => parts.partitioner.partition(&Choice {
@@ -152,7 +162,8 @@ impl State {
             }),
         };
         topic.ordinal += 1;
-        let index = usize::try_from(partition).ok().and_then(|partition| topic.partitions.get(partition)).copied();
+        let place = usize::try_from(partition).ok().filter(|place| *place < topic.count);
+        let index = place.and_then(|place| topic.partitions.get(place)).copied();
         index.map(Some).ok_or_else(|| match partition {
             -1 if record.partition.is_none() => Error::NoPartition { topic: topic.name.clone() },
             _ => Error::UnknownPartition { topic: topic.name.clone(), partition, partitions: count },
@@ -166,7 +177,7 @@ impl State {
         reserved: usize,
         timestamp_ms: i64,
         parts: &Parts,
-        loaded: Option<&Arc<Completion>>,
+        loaded: Option<&Loading>,
     ) -> Result<Placed, Error> {
         let config = &parts.config;
         let Some(partition) = self.partitions.get_mut(index) else { return Err(Error::Closed { in_doubt: false }) };
@@ -194,7 +205,10 @@ impl State {
         if fresh {
             let own = Arc::new(Completion::new(Arc::clone(&parts.reports), Weak::clone(&parts.producer)));
             let guess = (partition.last_size + partition.last_size / 8).clamp(size + 128, config.batch_bytes + 128);
-            let number = parts.barrier.add();
+            // A record that waited for its topic lends the batch its number: to whoever flushes, it still has no answer.
+            // It is the first that the partition's batches hear of, so their numbers go on growing.
+            let waited = loaded.filter(|_| !is_planted("flush-forgets-who-waited"));
+            let number = waited.map_or_else(|| parts.barrier.add(), |loading| loading.number);
             partition.open = Some(Pending::open(number, own, config, guess, parts.env.now()));
             news = true;
         }
@@ -205,10 +219,12 @@ impl State {
             return Err(Error::Batch { topic, partition, source });
         }
         let place = match loaded {
-            Some(completion) => Placed { completion: Arc::clone(completion), index: 0 },
-            None => Placed { completion: Arc::clone(&open.own), index: open.own_count },
+            Some(loading) => Placed { completion: Arc::clone(&loading.completion), index: 0, batch: open.order.0 },
+            None => Placed { completion: Arc::clone(&open.own), index: open.own_count, batch: open.order.0 },
         };
         open.own_count += u32::from(loaded.is_none());
+        // It has lingered already, and someone who flushed meanwhile may wait for it.
+        open.forced |= loaded.is_some();
         open.join(&place.completion, place.index, reserved);
         if news {
             self.look_at(index, parts);
@@ -389,6 +405,7 @@ impl State {
     /// Takes no more records; answers all that are here.
     pub(super) fn end(&mut self, error: impl Fn(Option<&TopicPartition>, bool) -> Error) -> Vec<Settlement> {
         self.ended.get_or_insert_with(|| error(None, false));
+        self.over = true;
         let mut settled = Vec::new();
         for partition in &mut self.partitions {
             settled.extend(partition.stop(|name, in_doubt| error(Some(name), in_doubt)));

@@ -5,6 +5,7 @@ mod order;
 mod pace;
 mod room;
 mod surface;
+mod topics;
 mod trouble;
 
 use fake::{Act, Fake};

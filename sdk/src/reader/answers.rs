@@ -6,13 +6,14 @@ use ottla_broker_core::api::{self, ErrorCode, FetchResponse, Fetched, IsolationL
 use super::at::{At, OutOfRange};
 use super::engine::Engine;
 use super::error::Error;
-use super::work::{self, Asked, Which};
+use super::work::{Asked, Which};
+use crate::offsets::miscounted;
 
 impl Engine {
     pub(super) fn take_fetched(&mut self, asked: &[Asked], answer: Result<FetchResponse, api::Error>) {
         let answers = match answer {
             Ok(answers) if answers.len() == asked.len() => answers,
-            Ok(_) => vec![Err(work::miscounted()); asked.len()],
+            Ok(_) => vec![Err(miscounted()); asked.len()],
             Err(error) => vec![Err(error); asked.len()],
         };
         for (asked, answer) in asked.iter().zip(answers) {
@@ -34,6 +35,7 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let any = !fetched.batches.is_empty();
         self.buffered += slot.take_in(fetched, limit, committed_only);
+        self.keep_share(index);
         if any {
             self.had_something(index);
         }

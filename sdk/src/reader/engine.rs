@@ -239,7 +239,7 @@ impl Engine {
             let Some(leader) = slot.leader.filter(|leader| !self.fetching.contains(leader)) else {
                 continue;
             };
-            slot.asked = true;
+            (slot.asked, slot.late) = (true, false);
             let (asked, partitions) = wanted.entry(leader).or_default();
             asked.push(Asked { slot: index, generation: slot.generation });
             partitions.push(FetchPartition {
@@ -323,27 +323,6 @@ impl Engine {
         self.look_again();
     }
 
-    /// Neither fetches nor hands over a partition for a while. Its position stays; what was fetched ahead is
-    /// forgotten, so that it takes no room from the others.
-    pub(crate) fn hold(&mut self, index: usize) {
-        if let Some(slot) = self.slots.get_mut(index) {
-            slot.paused = true;
-            if slot.start.is_none() {
-                slot.generation = slot.generation.wrapping_add(1);
-                self.buffered = self.buffered.saturating_sub(slot.clear());
-            }
-        }
-    }
-
-    /// Goes on with a partition.
-    pub(crate) fn let_go(&mut self, index: usize) {
-        if let Some(slot) = self.slots.get_mut(index) {
-            slot.paused = false;
-            self.enqueue(index);
-            self.ask_anew();
-        }
-    }
-
     /// Goes to another place of a partition, forgetting what was fetched of it.
     pub(crate) fn go(&mut self, index: usize, to: At) {
         if let Some(slot) = self.slots.get_mut(index) {
@@ -368,8 +347,12 @@ impl Engine {
                 continue;
             }
             let (freed, item) = slot.pop();
+            let dry = slot.runs_dry();
             self.buffered = self.buffered.saturating_sub(freed);
             self.enqueue(index);
+            if dry {
+                self.ask_anew();
+            }
             if let Some(item) = item {
                 if item.is_err() {
                     // The slot stood still for the error, or forgot what it had.

@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::error::Error;
 use super::slot::Slot;
 use super::work;
+use crate::metadata::take_id;
 
 /// When metadata is asked for.
 #[derive(Debug, Default)]
@@ -106,7 +107,7 @@ impl Engine {
     }
 
     fn apply_topic(&mut self, topic: &TopicMetadata) {
-        self.drop_topic(|slot| slot.source.topic == topic.name && slot.topic_id != topic.id, true);
+        self.drop_topic(|slot| slot.source.topic == topic.name && take_id(&mut slot.topic_id, topic.id), true);
         let mut known = vec![false; topic.partitions.len()];
         for slot in self.slots.iter_mut().filter(|slot| slot.source.topic == topic.name) {
             let index = usize::try_from(slot.source.partition).unwrap_or(usize::MAX);
@@ -135,10 +136,13 @@ impl Engine {
         }
     }
 
-    fn drop_topic(&mut self, of_topic: impl Fn(&Slot) -> bool, recreated: bool) {
+    fn drop_topic(&mut self, of_topic: impl Fn(&mut Slot) -> bool, recreated: bool) {
         let mut told = false;
         for index in 0..self.slots.len() {
-            let Some(slot) = self.slots.get_mut(index).filter(|slot| !slot.gone && of_topic(slot)) else { continue };
+            let Some(slot) = self.slots.get_mut(index).filter(|slot| !slot.gone) else { continue };
+            if !of_topic(slot) {
+                continue;
+            }
             slot.gone = true;
             // One topic is one error, however many partitions it had.
             if !told {

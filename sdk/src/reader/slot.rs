@@ -47,6 +47,8 @@ pub(crate) struct Slot {
     pub(crate) paused: bool,
     /// Whether the leader is being asked about it.
     pub(crate) asked: bool,
+    /// What is in flight to its leader does not ask for what it wants next.
+    pub(crate) late: bool,
     /// Whether an error waits to be handed over: nothing is fetched before that.
     failed: bool,
     /// Whether its topic is gone.
@@ -79,6 +81,7 @@ impl Slot {
             entries: VecDeque::new(),
             paused: false,
             asked: false,
+            late: false,
             failed: false,
             gone: false,
             queued: false,
@@ -123,11 +126,49 @@ impl Slot {
     pub(crate) fn clear(&mut self) -> usize {
         let bytes = self.entries.iter().map(Entry::size).sum();
         self.entries = VecDeque::new();
+        self.forgot_the_rest(self.position);
+        bytes
+    }
+
+    /// Forgets what was fetched beyond the first `bytes`: it is fetched again. Returns the bytes that were buffered.
+    pub(super) fn keep(&mut self, bytes: usize) -> usize {
+        let mut kept = 0;
+        let mut fits = |entry: &Entry| {
+            kept += entry.size();
+            kept <= bytes
+        };
+        let stays = self.entries.iter().take_while(|entry| fits(entry)).count();
+        // That its topic is gone is told only once.
+        if stays == self.entries.len() || self.gone {
+            return 0;
+        }
+        let freed = self.entries.drain(stays..).map(|entry| entry.size()).sum();
+        // What is in flight begins after what was forgotten.
+        self.generation = self.generation.wrapping_add(1);
+        let next = match self.entries.back() {
+            Some(Entry::Batch(batch) | Entry::Skipped(batch)) => batch.next_offset(),
+            Some(Entry::Failed(_)) | None => self.position,
+        };
+        self.forgot_the_rest(next);
+        self.late = true;
+        freed
+    }
+
+    /// Goes on to fetch at `next`, as if nothing had ever failed.
+    const fn forgot_the_rest(&mut self, next: Offset) {
         self.failed = false;
         self.retry_at = None;
         self.failing = None;
-        self.fetch_from = self.position;
-        bytes
+        self.late = false;
+        self.fetch_from = next;
+    }
+
+    /// Whether nothing is left, and what it wants is not being asked for. Says so once.
+    pub(super) fn runs_dry(&mut self) -> bool {
+        self.entries.is_empty()
+            && !self.gone
+            && std::mem::take(&mut self.late)
+            && !is_planted("held-partitions-run-dry")
     }
 
     pub(crate) const fn fetch_from(&self) -> Offset {

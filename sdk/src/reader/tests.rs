@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits in a task of its own")]
 
 mod fake;
+mod held;
 mod model;
 mod places;
 mod trouble;

@@ -11,6 +11,7 @@ use ottla_broker_core::{BrokerId, Offset, TopicName, TopicPartition};
 
 use super::at::At;
 use crate::cluster::Cluster;
+use crate::offsets::ask_leader;
 
 /// Which slot was asked about, and in which of its generations.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,7 @@ pub(super) async fn resolve(
     places: Vec<Place>,
 ) -> Event {
     let first = places.iter().map(|place| (place.partition.clone(), first_question(place.at))).collect();
-    let first = look_up(&*cluster, broker, isolation, first).await;
+    let first = ask_leader(&*cluster, broker, isolation, first).await;
     let mut answers = Vec::with_capacity(places.len());
     let mut second = Vec::new();
     for (place, answer) in places.into_iter().zip(first) {
@@ -77,7 +78,7 @@ pub(super) async fn resolve(
     }
     if !second.is_empty() {
         let questions = second.iter().map(|(place, question, _)| (place.partition.clone(), *question)).collect();
-        let found = look_up(&*cluster, broker, isolation, questions).await;
+        let found = ask_leader(&*cluster, broker, isolation, questions).await;
         for ((place, _, before), answer) in second.into_iter().zip(found) {
             let offset = answer.and_then(|found| found.ok_or_else(nothing)).map(|found| match (place.at, before) {
                 // `found` is the earliest offset, `before` the latest.
@@ -111,27 +112,6 @@ const fn second_question(at: At, first: &Result<Option<Offset>, Error>) -> Optio
 
 fn nothing() -> Error {
     Error::new(ErrorCode::UnknownServerError, "the broker named no offset for the log's start or end")
-}
-
-async fn look_up(
-    cluster: &dyn Cluster,
-    broker: BrokerId,
-    isolation: IsolationLevel,
-    wanted: Vec<(TopicPartition, OffsetSpec)>,
-) -> Vec<Result<Option<Offset>, Error>> {
-    let count = wanted.len();
-    match cluster.list_offsets(broker, isolation, wanted).await {
-        Ok(answers) if answers.len() == count => {
-            answers.into_iter().map(|answer| answer.map(|listed| listed.offset)).collect()
-        }
-        Ok(_) => vec![Err(miscounted()); count],
-        Err(error) => vec![Err(error); count],
-    }
-}
-
-/// A broker answered other partitions than those that it was asked about.
-pub(super) fn miscounted() -> Error {
-    Error::new(ErrorCode::UnknownServerError, "the broker gave another number of answers than was asked for")
 }
 
 /// How long to wait after the `failures`-th failure in a row: doubling from 20 ms to 1 s, and somewhere

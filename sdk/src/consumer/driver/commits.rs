@@ -15,8 +15,7 @@ use ottla_broker_core::{LeaderEpoch, Offset, TopicPartition};
 
 use super::partitions::Revocation;
 use super::{Done, Driver, Event};
-use crate::consumer::acks::Position;
-use crate::consumer::assigned::Assigned;
+use crate::consumer::assigned::{Assigned, Due};
 use crate::consumer::commit::Commit;
 use crate::consumer::error::Error;
 use crate::consumer::membership::Identity;
@@ -25,13 +24,17 @@ use crate::consumer::shared::Reply;
 /// One partition of a commit.
 pub(super) struct Entry {
     assigned: Arc<Assigned>,
-    position: Position,
+    due: Due,
+    /// What else is stored, if somebody named the offset.
     metadata: Arc<str>,
+    /// It goes whatever is sought meanwhile.
+    stays: bool,
 }
 
 impl Entry {
-    pub(super) fn new(assigned: Arc<Assigned>, position: Position) -> Self {
-        Self { assigned, position, metadata: Arc::from("") }
+    /// What is acknowledged.
+    pub(super) fn new(assigned: Arc<Assigned>, due: Due) -> Self {
+        Self { assigned, due, metadata: Arc::from(""), stays: false }
     }
 }
 
@@ -100,8 +103,8 @@ impl Driver {
         self.commits.clock = now + every;
         let mut entries = Vec::new();
         for assigned in self.shared.assigned().values().filter(|assigned| !assigned.is_stopped()) {
-            if let Some(position) = assigned.on_clock() {
-                entries.push(Entry::new(Arc::clone(assigned), position));
+            if let Some(due) = assigned.on_clock() {
+                entries.push(Entry::new(Arc::clone(assigned), due));
             }
         }
         if !entries.is_empty() {
@@ -113,7 +116,7 @@ impl Driver {
         let mut entries = Vec::new();
         for assigned in self.shared.assigned().values() {
             match assigned.on_request() {
-                Ok(Some(position)) => entries.push(Entry::new(Arc::clone(assigned), position)),
+                Ok(Some(due)) => entries.push(Entry::new(Arc::clone(assigned), due)),
                 Ok(None) => {}
                 Err(source) => {
                     let _ = reply.send(Err(Error::NotKept { group: self.shared.group.clone(), source }));
@@ -129,7 +132,8 @@ impl Driver {
         for (partition, offset, metadata) in offsets {
             match self.shared.find(&partition) {
                 Ok(assigned) => {
-                    entries.push(Entry { metadata: Arc::from(metadata), ..Entry::new(assigned, Position::at(offset)) });
+                    let due = assigned.named(offset);
+                    entries.push(Entry { metadata: Arc::from(metadata), stays: true, ..Entry::new(assigned, due) });
                 }
                 Err(error) => {
                     let _ = reply.send(Err(error));
@@ -140,8 +144,9 @@ impl Driver {
         self.push_asked(entries, reply);
     }
 
-    pub(super) fn commit_ahead(&mut self, assigned: Arc<Assigned>, position: Position, reply: Reply) {
-        self.push_asked(vec![Entry::new(assigned, position)], reply);
+    pub(super) fn commit_ahead(&mut self, assigned: Arc<Assigned>, due: Due, reply: Reply) {
+        // Its answer lets messages be handed over: that must not be said of what was not committed.
+        self.push_asked(vec![Entry { stays: true, ..Entry::new(assigned, due) }], reply);
     }
 
     fn push_asked(&mut self, entries: Vec<Entry>, reply: Reply) {
@@ -163,7 +168,8 @@ impl Driver {
         }
     }
 
-    /// What was lost, or given up since, is nobody's to commit here.
+    /// What was lost, or given up since, is nobody's to commit here; and what was acknowledged before a seek counts no
+    /// more: the group would go back to it, were there a crash before the next commit.
     fn drop_gone(&self, job: &mut Job) {
         let released = matches!(job.then, Then::Released(_));
         let gone = |entry: &Entry| {
@@ -174,15 +180,16 @@ impl Driver {
         if let Some(entry) = job.entries.iter().find(|entry| gone(entry)) {
             job.error.get_or_insert_with(|| self.shared.not_assigned(&entry.assigned.partition));
         }
-        job.entries.retain(|entry| !gone(entry));
+        let taken_back = |entry: &Entry| !entry.stays && !released && entry.assigned.is_before_a_seek(entry.due);
+        job.entries.retain(|entry| !gone(entry) && !taken_back(entry));
     }
 
     fn send(&self, job: Job, now: Moment) {
         let identity = self.identity();
         let partitions = job.entries.iter().map(|entry| OffsetCommitPartition {
             partition: TopicPartition::clone(&entry.assigned.partition),
-            offset: entry.position.offset,
-            leader_epoch: Some(entry.position.leader_epoch).filter(|epoch| *epoch != LeaderEpoch::NONE),
+            offset: entry.due.position.offset,
+            leader_epoch: Some(entry.due.position.leader_epoch).filter(|epoch| *epoch != LeaderEpoch::NONE),
             metadata: Arc::clone(&entry.metadata),
         });
         let request = OffsetCommit {
@@ -212,14 +219,14 @@ impl Driver {
         };
         let mut refused = None;
         for (entry, answer) in entries.into_iter().zip(answers) {
-            let (offset, partition) = (entry.position.offset, &entry.assigned.partition);
+            let (offset, partition) = (entry.due.position.offset, &entry.assigned.partition);
             let Err(source) = answer else {
-                entry.assigned.confirmed(offset);
+                entry.assigned.confirmed(entry.due);
                 continue;
             };
             tracing::debug!(group = %self.shared.group, %partition, %offset, error = %source, "a commit was refused");
             refused = Some(source.code);
-            entry.assigned.failed(offset);
+            entry.assigned.failed(entry.due);
             // Between join and sync no commit is taken, and after it the generation is another.
             let moved_on = source.code == ErrorCode::IllegalGeneration && present.generation != identity.generation;
             let passes = source.is_retriable() || source.code == ErrorCode::RebalanceInProgress || moved_on;

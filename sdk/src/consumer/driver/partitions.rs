@@ -124,8 +124,8 @@ impl Driver {
     pub(super) fn release(&mut self, revocation: Revocation) {
         let mut entries = Vec::new();
         for assigned in revocation.assigned.iter().filter(|assigned| !assigned.is_lost()) {
-            if let Some(position) = assigned.release().filter(|_| !is_planted("revoke-skips-commit")) {
-                entries.push(Entry::new(Arc::clone(assigned), position));
+            if let Some(due) = assigned.release().filter(|_| !is_planted("revoke-skips-commit")) {
+                entries.push(Entry::new(Arc::clone(assigned), due));
             }
         }
         let until = self.context.env.now() + self.settings.revoke_timeout;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use ottla_broker_core::api::TopicMetadata;
 use ottla_broker_core::env::Env;
+use ottla_broker_core::planted::is_planted;
 use ottla_broker_core::{TopicName, TopicPartition};
 
 use super::super::batch::{Segment, Settlement};
@@ -11,44 +12,56 @@ use super::super::completion::Completion;
 use super::super::error::{Error, NotEnqueued};
 use super::super::gather::Outlook;
 use super::super::partition::Partition;
-use super::{Index, Loading, Parts, State, Topic};
+use super::{Index, Loading, Parts, Placed, State, Topic};
+use crate::metadata::take_id;
 use crate::record::Record;
 
 impl State {
-    /// Keeps a record until its topic is known. Whether that is the topic's first.
-    pub(in super::super) fn load(
+    /// Encodes a record into its partition's open batch, or keeps it until its topic is known. Both under one lock: were
+    /// the topic to become known in between, the next record would be before this one.
+    pub(in super::super) fn append_or_load(
         &mut self,
         record: Record,
         reserved: usize,
         timestamp_ms: i64,
         parts: &Parts,
-    ) -> Result<(Arc<Completion>, Option<TopicName>), NotEnqueued> {
-        if let Some(ended) = &self.ended {
-            return Err(NotEnqueued { error: ended.clone(), record: Box::new(record) });
+    ) -> Result<Placed, NotEnqueued> {
+        let refused = |error, record| NotEnqueued { error, record: Box::new(record) };
+        match self.append(&record, reserved, timestamp_ms, parts) {
+            Ok(Some(placed)) => return Ok(placed),
+            Ok(None) => {}
+            Err(error) => return Err(refused(error, record)),
         }
         let name = match TopicName::new(record.topic.as_str()) {
             Ok(name) => name,
-            Err(error) => return Err(NotEnqueued { error: error.into(), record: Box::new(record) }),
+            Err(error) => return Err(refused(error.into(), record)),
         };
         let completion = Arc::new(Completion::new(Arc::clone(&parts.reports), Weak::clone(&parts.producer)));
         completion.seal(1);
         let number = parts.barrier.add();
         let waiting = self.loading.entry(name.as_str().to_owned()).or_default();
-        let first = waiting.is_empty().then_some(name);
+        if waiting.is_empty() {
+            self.wanted.push(name);
+        }
         waiting.push(Loading { record, reserved, timestamp_ms, completion: Arc::clone(&completion), number });
-        Ok((completion, first))
+        Ok(Placed { completion, index: 0, batch: number })
     }
 
-    /// The topic's partitions and leaders, as a broker told them. Records that waited for it take their places.
+    /// The topic's partitions and leaders, as a broker told them. Records that waited for it take their places; those
+    /// that joined a batch with an older number give up theirs, which are returned.
     pub(in super::super) fn install(&mut self, metadata: &TopicMetadata, parts: &Parts) -> (Vec<Settlement>, Vec<u64>) {
         let mut settled = Vec::new();
         let mut placed = Vec::new();
-        if self.ended.is_some() || metadata.partitions.is_empty() {
+        // One that closes still has records to place, and leaders to follow.
+        let closing = self.ended.is_some() && is_planted("close-follows-no-leader");
+        if self.over || closing {
             return (settled, placed);
         }
         let topic = self.topics.entry(metadata.name.clone()).or_insert_with(|| Topic {
             name: metadata.name.clone(),
+            id: metadata.id,
             partitions: Vec::new(),
+            count: 0,
             available: Vec::new(),
             sticky: 0,
             ordinal: 0,
@@ -59,6 +72,12 @@ impl State {
             let name = TopicPartition::new(metadata.name.clone(), told.partition);
             self.partitions.push(Partition::new(name, told.leader));
         }
+        // Partitions come, and go only with their topic: one with the same id and fewer of them is told by a broker that has
+        // not heard of all. Without an id nobody can tell, and what is sent to one that is gone waits for its time limit.
+        let recreated = take_id(&mut topic.id, metadata.id);
+        topic.count = if recreated { metadata.partitions.len() } else { topic.count.max(metadata.partitions.len()) };
+        let count = i32::try_from(topic.count).unwrap_or(i32::MAX);
+        let missing = topic.partitions.get(topic.count..).unwrap_or_default().to_vec();
         topic.available.clear();
         for (&index, told) in topic.partitions.iter().zip(metadata.partitions.iter()) {
             if let Some(partition) = self.partitions.get_mut(index) {
@@ -74,12 +93,18 @@ impl State {
             }
         }
         if topic.available.is_empty() {
-            topic.available.extend((0..).take(topic.partitions.len()));
+            topic.available.extend(0..count);
         }
         if new || !topic.available.contains(&topic.sticky) {
             topic.move_on(&parts.env);
         }
-        for index in topic.partitions.clone() {
+        let indexes = topic.partitions.clone();
+        for index in missing {
+            settled.extend(
+                self.partitions.get_mut(index).map(|partition| partition.is_missing(count)).unwrap_or_default(),
+            );
+        }
+        for index in indexes {
             // A partition without a leader asks again after its pause, not at once.
             let leaderless = self.partitions.get_mut(index).filter(|partition| partition.leader.is_none());
             if let Some(partition) = leaderless {
@@ -92,13 +117,13 @@ impl State {
             }
         }
         for loading in self.loading.remove(metadata.name.as_str()).unwrap_or_default() {
-            let Loading { record, reserved, timestamp_ms, completion, number } = &loading;
+            let Loading { record, reserved, timestamp_ms, number, .. } = &loading;
             let put = self
                 .choose(record, parts)
                 .and_then(|index| index.ok_or(Error::Closed { in_doubt: false }))
-                .and_then(|index| self.put(index, record, *reserved, *timestamp_ms, parts, Some(completion)));
+                .and_then(|index| self.put(index, record, *reserved, *timestamp_ms, parts, Some(&loading)));
             match put {
-                Ok(_) => placed.push(*number),
+                Ok(at) => placed.extend(Some(*number).filter(|number| *number != at.batch)),
                 Err(error) => settled.push(loading.failed(error)),
             }
         }

@@ -48,6 +48,7 @@ struct Log {
 #[derive(Debug, Default)]
 struct Inner {
     topics: BTreeMap<TopicName, Vec<Option<BrokerId>>>,
+    ids: BTreeMap<TopicName, TopicId>,
     logs: BTreeMap<TopicPartition, Log>,
     script: VecDeque<Act>,
     held: Vec<(oneshot::Sender<Answer>, Answer)>,
@@ -109,8 +110,18 @@ impl Fake {
 
     pub(super) fn topic(self, name: &str, partitions: usize) -> Self {
         let leaders = vec![Some(BrokerId(1)); partitions];
-        self.inner.lock().unwrap().topics.insert(TopicName::new(name).unwrap(), leaders);
+        let name = TopicName::new(name).unwrap();
+        let mut inner = self.inner.lock().unwrap();
+        inner.ids.entry(name.clone()).or_insert_with(|| TopicId(self.env.uuid()));
+        inner.topics.insert(name, leaders);
+        drop(inner);
         self
+    }
+
+    /// The topic is deleted, and there is another of its name. Its logs go on, so that nothing is counted twice.
+    pub(super) fn recreate(&self, name: &str, partitions: usize) {
+        self.inner.lock().unwrap().ids.remove(&TopicName::new(name).unwrap());
+        drop(self.clone().topic(name, partitions));
     }
 
     pub(super) fn builder(&self) -> ProducerBuilder {
@@ -197,7 +208,11 @@ impl Inner {
     }
 
     fn write(&mut self, broker: BrokerId, part: &ProducePartition) -> Result<Appended, Error> {
-        if self.leader(&part.partition) != Some(broker) {
+        let at = &part.partition;
+        if self.topics.get(&at.topic).is_none_or(|leaders| leaders.len() <= at.partition as usize) {
+            return Err(ErrorCode::UnknownTopicOrPartition.into());
+        }
+        if self.leader(at) != Some(broker) {
             return Err(ErrorCode::NotLeaderOrFollower.into());
         }
         let batch: &Batch = &part.batch;
@@ -272,12 +287,7 @@ impl Cluster for Fake {
                 isr: leader.into_iter().collect(),
             });
             let partitions = partitions.collect();
-            Ok(Arc::new(TopicMetadata {
-                name: name.clone(),
-                id: TopicId(self.env.uuid()),
-                internal: false,
-                partitions,
-            }))
+            Ok(Arc::new(TopicMetadata { name: name.clone(), id: inner.ids[name], internal: false, partitions }))
         });
         let topics = topics.collect();
         Ok(Metadata { cluster_id: "fake".into(), controller: None, brokers: Arc::from(vec![]), topics })

@@ -200,3 +200,25 @@ async fn what_is_fetched_before_all_places_are_known_is_handed_over() {
     assert_eq!(rest(&mut reader, 2).await, [vec![0, 1, 2, 3, 4], vec![0]]);
     assert_eq!(reader.buffered_bytes(), 0, "its room came back");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_topics_id_may_appear_and_vanish() {
+    let fake = Fake::new(&[&[1]]);
+    let client = fake.client().await;
+    let id = |id: TopicId| fake.lock().topics.get_mut("t").unwrap().0 = id;
+    let first = TopicId(Env::seeded(7).uuid());
+    let refresh = Duration::from_secs(10);
+    id(TopicId(uuid::Uuid::nil()));
+    let mut reader = client.reader().topic("t").metadata_refresh(refresh).build().await.unwrap();
+    assert_eq!(offset_of(&reader.next().await.unwrap().unwrap()), 0);
+    // A cluster on its way from 2.7 to 2.8: brokers of both answer.
+    for (offset, told) in (1..).zip([first, TopicId(uuid::Uuid::nil()), first]) {
+        id(told);
+        let next = tokio::time::timeout(refresh * 2, reader.next()).await;
+        assert!(next.is_err(), "the topic is the same: {next:?}");
+        fake.change(0, |partition| partition.batches.push(batch(offset, 1)));
+        assert_eq!(offset_of(&reader.next().await.unwrap().unwrap()), offset);
+    }
+    id(TopicId(Env::seeded(8).uuid()));
+    assert!(matches!(reader.next().await, Err(Error::TopicDeleted { recreated: true, .. })));
+}
