@@ -40,6 +40,7 @@
 mod advertised;
 mod auth;
 mod authorizer;
+mod budget;
 mod connection;
 mod connections;
 mod dispatch;

@@ -8,10 +8,12 @@ use std::time::Duration;
 pub struct Limits {
     /// Bytes of one request (Kafka's `socket.request.max.bytes`).
     pub frame_bytes: usize,
-    /// Bytes of one request of a client that has yet to say who it is, where the server asks for that.
+    /// Bytes of one request of a client that has yet to say who it is, where the server asks for that. Up to 16,000 it has
+    /// no part in what others wait for, before the request is whole.
     pub unauthenticated_frame_bytes: usize,
     /// Bytes of requests that are being received or answered, over all connections (Kafka's
-    /// `queued.max.request.bytes`). Beyond it nothing is read until something was answered.
+    /// `queued.max.request.bytes`); at least 1 MiB. Beyond it only one request at a time is read, so that half-read ones cannot
+    /// wait for one another for ever; the others wait until something was answered.
     pub request_bytes: usize,
     /// Requests of one connection that are being answered. Beyond it nothing is read from it.
     pub requests_per_connection: usize,
@@ -21,14 +23,17 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// How long a connection may do nothing (Kafka's `connections.max.idle.ms`).
     pub idle: Duration,
-    /// How long the bytes of a request may take that has begun to arrive; one more second for each
-    /// [`SLOWEST`](Self::SLOWEST) bytes of it.
+    /// How long the bytes of a request may take that has begun to arrive; again for each part of it that came in time
+    /// at [`SLOWEST`](Self::SLOWEST).
     pub receive: Duration,
-    /// How long a client may take none of the bytes that wait for it.
+    /// How long a client may take for the bytes that wait for it; again for each part of them that it took in time
+    /// at [`SLOWEST`](Self::SLOWEST).
     pub send: Duration,
     /// How long a client may take to say who it is, where the server asks for that.
     pub authentication: Duration,
-    /// How long a log-in lasts; `None` for as long as the connection (Kafka's `connections.max.reauth.ms`, KIP-368). Clients are
+    /// How long whoever is not let in waits for that answer (Kafka's `connection.failed.authentication.delay.ms`).
+    pub refusal: Duration,
+    /// How long a log-in lasts, at least 2 s; `None` for as long as the connection (Kafka's `connections.max.reauth.ms`, KIP-368). Clients are
     /// told, and log in again over the living connection; one that asks something afterwards without having done so
     /// is cut off.
     pub session: Option<Duration>,
@@ -43,14 +48,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Bytes a second that a client must send at least once a request is under way.
+    /// Bytes a second that a client must send at least of a request that is under way, on average over
+    /// [`receive`](Self::receive), and take of an answer, over [`send`](Self::send).
     pub const SLOWEST: usize = 128 << 10;
-
-    /// How long a request of `len` bytes may take to arrive.
-    pub(crate) fn receive(&self, len: usize) -> Duration {
-        let seconds = u64::try_from(len / Self::SLOWEST).unwrap_or(u64::MAX);
-        self.receive.saturating_add(Duration::from_secs(seconds))
-    }
 }
 
 impl Default for Limits {
@@ -58,7 +58,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             frame_bytes: 100 << 20,
-            unauthenticated_frame_bytes: 64 << 10,
+            unauthenticated_frame_bytes: 8 << 10,
             request_bytes: 256 << 20,
             requests_per_connection: 64,
             connections: 10_000,
@@ -67,6 +67,7 @@ impl Default for Limits {
             receive: Duration::from_secs(30),
             send: Duration::from_secs(30),
             authentication: Duration::from_secs(30),
+            refusal: Duration::from_millis(100),
             session: None,
             fetch_bytes: 55 << 20,
             fetch_sessions: 1_000,

@@ -11,6 +11,7 @@ use futures::future::{Either, select};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::authorizer::Principal;
 use crate::connection::{Ended, serve};
 use crate::shared::Shared;
 
@@ -33,15 +34,18 @@ impl Secure {
         if let Some(tls) = &self.tls {
             // Its state is large, and soon gone.
             return match Box::pin(shake(shared, tls, stream)).await {
-                Ok(stream) => {
-                    let (from, to) = tokio::io::split(stream);
-                    serve(Arc::clone(shared), peer, from, to).await
-                }
+                Ok(stream) => match crate::tls::principal(stream.get_ref().1) {
+                    Ok(principal) => {
+                        let (from, to) = tokio::io::split(stream);
+                        serve(Arc::clone(shared), peer, principal, from, to).await
+                    }
+                    Err(error) => Ended::Tls(error),
+                },
                 Err(ended) => ended,
             };
         }
         let (from, to) = stream.into_split();
-        serve(Arc::clone(shared), peer, from, to).await
+        serve(Arc::clone(shared), peer, Principal::anonymous(), from, to).await
     }
 }
 

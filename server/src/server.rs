@@ -23,6 +23,9 @@ use crate::shared::{Phase, Shared};
 /// How long accepting pauses after the system refused: most often there are too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Bytes of requests below which some short request would find no room.
+const LEAST_REQUESTS: usize = 1 << 20;
+
 /// A server that is about to be.
 #[derive(Debug)]
 #[must_use = "it listens once it is bound"]
@@ -133,8 +136,12 @@ fn check(limits: &Limits) -> Result<(), Error> {
     let refuse = |message: String| Err(Error::Limits(message));
     if limits.frame_bytes > limits.request_bytes {
         let (one, all) = (limits.frame_bytes, limits.request_bytes);
+        return refuse(format!("one request may have {one} bytes and all together {all}: the largest would not fit"));
+    }
+    if limits.request_bytes < LEAST_REQUESTS {
         return refuse(format!(
-            "one request may have {one} bytes and all together {all}: the largest would wait for ever"
+            "all requests together need at least {LEAST_REQUESTS} bytes, not {}",
+            limits.request_bytes
         ));
     }
     if i32::try_from(limits.frame_bytes).is_err() {
@@ -147,7 +154,9 @@ fn check(limits: &Limits) -> Result<(), Error> {
         return refuse("a limit of 0 requests or connections would serve nobody".to_owned());
     }
     if limits.session.is_some_and(|session| session < LEAST_SESSION) {
-        return refuse(format!("a log-in lasts at least {LEAST_SESSION:?}: clients renew it no sooner"));
+        return refuse(format!(
+            "a log-in lasts at least {LEAST_SESSION:?}: clients renew it before its end, and no sooner than a second after its beginning"
+        ));
     }
     Ok(())
 }

@@ -8,18 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ottla_broker_core::TopicName;
 use ottla_broker_core::env::{Env, Moment};
 use ottla_broker_core::error::ErrorCode;
 use ottla_broker_core::planted::is_planted;
 use ottla_wire::TopicRef;
-use ottla_wire::messages::{FetchPartition, FetchRequest, FetchedPartition};
+use ottla_wire::messages::{Fetch, FetchPartition, FetchRequest, FetchedPartition};
 use rustc_hash::FxHashMap;
 
 /// A session that was used within this time is not given up for another one (Kafka's
 /// `min.incremental.fetch.session.eviction.ms`).
 const KEPT: Duration = Duration::from_mins(2);
-/// The first version that says topics by their ids.
-const IDS_FROM: i16 = 13;
 /// Kafka's code for a session that began with names and goes on with ids, or the other way round.
 const TOPIC_ID_ERROR: ErrorCode = ErrorCode::Other(106);
 
@@ -115,6 +114,16 @@ const fn next_epoch(epoch: i32) -> i32 {
     if epoch == i32::MAX { 1 } else { epoch + 1 }
 }
 
+/// Whether each name is one that a topic can have. Others are told so and never remembered: they may be as
+/// long as a request, and partitions are counted, not bytes.
+fn has_only_names(request: &FetchRequest) -> bool {
+    let is_name = |topic: &TopicRef| match topic {
+        TopicRef::Name(name) => TopicName::new(&**name).is_ok(),
+        TopicRef::Id(_) => true,
+    };
+    request.topics.iter().all(|one| is_name(&one.topic)) || is_planted("fetch-session-keeps-any-name")
+}
+
 impl Sessions {
     pub(crate) fn new(slots: usize, most_partitions: usize) -> Self {
         Self { slots, most_partitions, state: Mutex::default() }
@@ -127,12 +136,13 @@ impl Sessions {
     /// a new session.
     pub(crate) fn begin(&self, request: &FetchRequest, version: i16, env: &Env) -> Result<Begun, ErrorCode> {
         let asked = request.session();
-        let by_id = version >= IDS_FROM;
+        let by_id = version >= Fetch::IDS_FROM;
         let named = || request.partitions().map(|(topic, part)| (topic.clone(), part.clone()));
         let mut state = lock(&self.state);
         if asked.epoch == INITIAL_EPOCH || asked.epoch == FINAL_EPOCH {
             state.remove(asked.id);
-            let kind = if asked.epoch == FINAL_EPOCH { Kind::Without } else { Kind::Full };
+            let is_wanted = asked.epoch == INITIAL_EPOCH && has_only_names(request);
+            let kind = if is_wanted { Kind::Full } else { Kind::Without };
             return Ok(Begun { kind, by_id, partitions: named().collect() });
         }
         let session = state.sessions.get(&asked.id).map(Arc::clone).ok_or(ErrorCode::FetchSessionIdNotFound)?;
@@ -142,6 +152,11 @@ impl Sessions {
         }
         if held.by_id != by_id {
             return Err(TOPIC_ID_ERROR);
+        }
+        if !has_only_names(request) {
+            drop(held);
+            state.remove(asked.id);
+            return Err(ErrorCode::FetchSessionIdNotFound);
         }
         let before = held.partitions.len();
         for (topic, part) in named() {
@@ -303,6 +318,22 @@ mod tests {
         let two = open(&sessions, 30, &env);
         assert_eq!(sessions.begin(&request(90, one, 1), 12, &env).unwrap_err(), ErrorCode::FetchSessionIdNotFound);
         assert!(two > 0 && open(&sessions, 60, &env) > 0);
+    }
+
+    #[test]
+    fn names_that_no_topic_can_have_are_not_remembered() {
+        let env = Env::seeded(1);
+        let sessions = Sessions::new(10, 100);
+        let mut full = request(1, 0, INITIAL_EPOCH);
+        full.topics[0].topic = TopicRef::Name("x".repeat(30_000).into());
+        let begun = sessions.begin(&full, 12, &env).unwrap();
+        assert_eq!(begun.partitions().len(), 1, "it is answered");
+        assert_eq!(sessions.conclude(begun, vec![Default::default()], &env).0, 0);
+        // A session to which one is added is over: its client says all again, and hears what is wrong.
+        let one = open(&sessions, 1, &env);
+        let more = FetchRequest { session_id: one, session_epoch: 1, ..full };
+        assert_eq!(sessions.begin(&more, 12, &env).unwrap_err(), ErrorCode::FetchSessionIdNotFound);
+        assert_eq!(sessions.len(), 0);
     }
 
     #[test]

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use ottla_broker_core::broker::Broker;
 use ottla_broker_core::env::{BoxFuture, Env};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::advertised::Advertised;
 use crate::auth::Authentication;
 use crate::authorizer::Authorizer;
+use crate::budget::Budget;
 use crate::limits::Limits;
 use crate::meters::Meters;
 use crate::sessions::Sessions;
@@ -31,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) advertised: Advertised,
     /// Bytes of requests that are being received or answered.
-    pub(crate) budget: Arc<Semaphore>,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) meters: Meters,
     pub(crate) sessions: Sessions,
@@ -53,7 +54,7 @@ impl Shared {
             env: broker.env().clone(),
             broker,
             advertised,
-            budget: Arc::new(Semaphore::new(limits.request_bytes)),
+            budget: Arc::new(Budget::new(limits.request_bytes)),
             phase: watch::Sender::new(Phase::Serving),
             meters: Meters::new(),
             sessions: Sessions::new(limits.fetch_sessions, limits.fetch_session_partitions),

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use ottla_broker_core::env::Moment;
 use ottla_wire::messages::SaslHandshakeRequest;
 
+use crate::Principal;
 use crate::auth::{self, Authentication, Mechanism};
 
 /// A log-in that lasts for ever asks for no time.
@@ -20,13 +22,16 @@ impl LogIn {
     /// A mechanism was agreed on.
     #[must_use]
     pub fn by(mechanism: Mechanism) -> Self {
-        let mut log_in = auth::LogIn::new(Some(Arc::new(Authentication::of_one_user(mechanism))));
+        let mut log_in =
+            auth::LogIn::new(Some(Arc::new(Authentication::of_one_user(mechanism))), Principal::anonymous());
         let _ = log_in.handshake(&SaslHandshakeRequest { mechanism: mechanism.name().into() }, 1, NEVER);
         Self(log_in)
     }
 
     /// What is answered to a token; `None` for one that ends the connection.
     pub fn token(&mut self, token: &[u8]) -> Option<Bytes> {
-        self.0.token(token, NEVER).ok()
+        // One iteration is hashed at once.
+        let said = self.0.token(Bytes::copy_from_slice(token)).now_or_never()?;
+        self.0.conclude(said, NEVER).ok()
     }
 }

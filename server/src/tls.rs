@@ -1,18 +1,25 @@
 //! TLS, and mutual TLS.
 
+mod subject;
+
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
+use ottla_broker_core::planted::is_planted;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, ServerConnection};
+
+use crate::authorizer::Principal;
 
 /// What a server shows its clients, and what it asks of them.
 ///
-/// A certificate says which clients may connect. Who a client is, to the [`Authorizer`](crate::Authorizer), only SASL says.
+/// A client's certificate says whether it may connect, and, where there is no SASL, who it is to the [`Authorizer`](crate::Authorizer):
+/// `User:` and the certificate's subject as RFC 2253 writes it, as in Kafka, say `User:CN=service,O=Example`.
 #[derive(Clone)]
 pub struct Tls {
     pub(crate) acceptor: TlsAcceptor,
@@ -67,6 +74,20 @@ impl Tls {
         };
         let config = builder.with_single_cert(own, key)?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
+    }
+}
+
+/// Who has shown a certificate, if anybody had to.
+///
+/// # Errors
+/// If the certificate does not say whose it is.
+pub(crate) fn principal(connection: &ServerConnection) -> io::Result<Principal> {
+    match connection.peer_certificates().and_then(<[_]>::first) {
+        Some(own) if !is_planted("certificate-says-nobody") => match subject::subject(own) {
+            Some(name) => Ok(Principal::user(&name)),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "the certificate's subject cannot be read")),
+        },
+        _ => Ok(Principal::anonymous()),
     }
 }
 

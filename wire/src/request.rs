@@ -80,7 +80,8 @@ impl RequestError {
 }
 
 /// Reads a frame, without its length, as a request. Bytes after its last field are passed over, as Kafka does:
-/// librdkafka's Metadata requests for all topics have some from version 9 on.
+/// librdkafka's Metadata requests for all topics have some from version 9 on. Batches share the frame's storage where they
+/// are much of it.
 ///
 /// # Errors
 /// [`RequestError`]; [`RequestError::answer`] says what to do.
@@ -102,7 +103,10 @@ pub fn decode_request(frame: &Bytes) -> Result<(RequestHeader, Request), Request
         let client_id = Field::read(&mut decoder, true)?;
         decoder.set_flexible(spec.is_flexible(version));
         decoder.tags(|_, _| Ok(false))?;
-        let request = Request::read(key, &mut decoder)?;
+        let mut request = Request::read(key, &mut decoder)?;
+        if let Request::Produce(produce) = &mut request {
+            produce.let_go_of(frame.len());
+        }
         if is_planted("requests-end-exactly") {
             decoder.finish()?;
         }

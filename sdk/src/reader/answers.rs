@@ -59,7 +59,7 @@ impl Engine {
                 };
                 tracing::warn!(%partition, %offset, ?to, "the offset is not in the log; going elsewhere");
                 // What is buffered lies before the gap and is handed over first.
-                if slot.is_ready() {
+                if slot.has_something() {
                     slot.failing = None;
                     self.retry(index, now, source);
                 } else {

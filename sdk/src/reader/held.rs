@@ -21,6 +21,8 @@ impl Engine {
     pub(crate) fn let_go(&mut self, index: usize) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         slot.paused = false;
+        // While it was held nobody tried again.
+        slot.failing = None;
         if !slot.is_ready() {
             self.ask_anew();
             return;

@@ -195,9 +195,14 @@ impl Slot {
         self.may_ask(now) && !self.paused && !self.is_unresolved() && self.fetch_from < self.until
     }
 
+    /// Whether something is to be handed over, now or later.
+    pub(super) fn has_something(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
     /// Whether something can be handed over.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.paused && !self.entries.is_empty()
+        !self.paused && self.has_something()
     }
 
     /// Takes in what the leader had. Returns the bytes that are buffered more.

@@ -3,8 +3,12 @@
 use hmac::{Hmac, KeyInit, Mac};
 use ottla_broker_core::api::ScramMechanism;
 use ottla_broker_core::metadata::ScramKeys;
+use ottla_broker_core::planted::is_planted;
 use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
+
+/// Iterations of a password's hash after which others have their turn: about a tenth of a millisecond.
+const PART: u32 = 128;
 
 /// `HMAC(key, text)`.
 pub(super) fn hmac(mechanism: ScramMechanism, key: &[u8], text: &[u8]) -> Vec<u8> {
@@ -45,6 +49,29 @@ pub(super) fn salted(mechanism: ScramMechanism, password: &[u8], salt: &[u8], it
     salted
 }
 
+/// [`salted`], for passwords that anybody may send: it takes milliseconds, and others have their turn in between. Not
+/// on a thread of its own: nothing is to be done faster, only nothing to be held up.
+///
+/// It is one block of PBKDF2 (RFC 8018, 5.2), since what is wanted is as long as the hash.
+pub(super) async fn salted_in_parts<M: Mac + KeyInit + Clone>(
+    password: &[u8],
+    salt: &[u8],
+    iterations: u32,
+) -> Vec<u8> {
+    // A key of HMAC may have any length: there is no error to come.
+    let Ok(keyed) = <M as KeyInit>::new_from_slice(password) else { return Vec::new() };
+    let mut last = keyed.clone().chain_update(salt).chain_update(1_u32.to_be_bytes()).finalize().into_bytes();
+    let mut salted = last.to_vec();
+    for iteration in 1..iterations {
+        if iteration % PART == 0 && !is_planted("password-hashed-in-one") {
+            tokio::task::yield_now().await;
+        }
+        last = keyed.clone().chain_update(&last).finalize().into_bytes();
+        salted.iter_mut().zip(&last).for_each(|(byte, other)| *byte ^= other);
+    }
+    salted
+}
+
 /// What the metadata keep of a salted password.
 pub(crate) fn keys(mechanism: ScramMechanism, salted_password: &[u8], salt: &[u8], iterations: i32) -> ScramKeys {
     let client_key = hmac(mechanism, salted_password, b"Client Key");
@@ -57,9 +84,12 @@ pub(crate) fn keys(mechanism: ScramMechanism, salted_password: &[u8], salt: &[u8
 }
 
 /// Whether a password is the one of `keys`. Takes as long whatever is wrong with it.
-pub(super) fn knows(mechanism: ScramMechanism, keys: &ScramKeys, password: &[u8]) -> bool {
+pub(super) async fn knows(mechanism: ScramMechanism, keys: &ScramKeys, password: &[u8]) -> bool {
     let iterations = u32::try_from(keys.iterations).unwrap_or(1).max(1);
-    let salted_password = salted(mechanism, password, &keys.salt, iterations);
+    let salted_password = match mechanism {
+        ScramMechanism::Sha256 => salted_in_parts::<Hmac<Sha256>>(password, &keys.salt, iterations).await,
+        ScramMechanism::Sha512 => salted_in_parts::<Hmac<Sha512>>(password, &keys.salt, iterations).await,
+    };
     let client_key = hmac(mechanism, &salted_password, b"Client Key");
     is_same(&hash(mechanism, &client_key), &keys.stored_key)
 }

@@ -14,11 +14,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_broker_core::api::ScramMechanism;
-use ottla_broker_core::env::Moment;
+use ottla_broker_core::env::{BoxFuture, Moment};
 use ottla_broker_core::error::ErrorCode;
-use ottla_wire::messages::{
-    SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse, Token,
-};
+use ottla_wire::messages::{SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse, Token};
+use tokio::sync::Semaphore;
 
 pub(crate) use hash::keys;
 pub use password::set_password;
@@ -82,6 +81,9 @@ impl Refused {
     }
 }
 
+/// Passwords that are hashed at the same time: all others wait, so that log-ins leave time for what logged-in clients ask.
+const HASHED_AT_ONCE: usize = 2;
+
 /// What a server asks of its clients.
 #[derive(Debug)]
 pub(crate) struct Authentication {
@@ -91,6 +93,7 @@ pub(crate) struct Authentication {
     credentials: Box<dyn Credentials>,
     /// What the log-ins of users that there are not are made of.
     secret: [u8; 32],
+    hashing: Semaphore,
 }
 
 impl Authentication {
@@ -103,20 +106,24 @@ impl Authentication {
     ) -> Result<Self, getrandom::Error> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
-        Ok(Self { mechanisms, lifetime, credentials: Box::new(broker), secret })
+        Ok(Self::of(mechanisms, lifetime, Box::new(broker), secret))
     }
 }
 
-#[cfg(feature = "testing")]
 impl Authentication {
+    fn of(
+        mechanisms: Vec<Mechanism>,
+        lifetime: Option<Duration>,
+        credentials: Box<dyn Credentials>,
+        secret: [u8; 32],
+    ) -> Self {
+        Self { mechanisms, lifetime, credentials, secret, hashing: Semaphore::new(HASHED_AT_ONCE) }
+    }
+
     /// Asks for a log-in by one mechanism, with one user: cheap to check, and the same every time.
+    #[cfg(feature = "testing")]
     pub(crate) fn of_one_user(mechanism: Mechanism) -> Self {
-        Self {
-            mechanisms: vec![mechanism],
-            lifetime: None,
-            credentials: Box::new(credentials::OneUser),
-            secret: [7; 32],
-        }
+        Self::of(vec![mechanism], None, Box::new(credentials::OneUser), [7; 32])
     }
 }
 
@@ -125,11 +132,24 @@ enum State {
     Start,
     /// A mechanism was agreed on.
     Chosen(Mechanism),
+    /// A token is looked at.
+    Checking,
     /// The first half of a SCRAM log-in is done.
     Half(Box<Scram>),
     /// It is known who the client is.
     Done,
 }
+
+/// What a token has come to.
+pub(crate) enum Said {
+    /// The first half of a SCRAM log-in.
+    Half(Box<Scram>, String),
+    /// Who the client is, and the answer.
+    Whole(String, Mechanism, String),
+}
+
+/// A token that is looked at, and what comes of it in the end.
+pub(crate) type Checking = BoxFuture<'static, Result<Said, Refused>>;
 
 /// One client's log-in.
 pub(crate) struct LogIn {
@@ -143,14 +163,19 @@ pub(crate) struct LogIn {
 }
 
 impl LogIn {
-    /// Without an [`Authentication`] everybody is let in.
-    pub(crate) fn new(authentication: Option<Arc<Authentication>>) -> Self {
+    /// Without an [`Authentication`] everybody is let in, as `principal`.
+    pub(crate) fn new(authentication: Option<Arc<Authentication>>, principal: Principal) -> Self {
         let state = if authentication.is_some() { State::Start } else { State::Done };
-        Self { authentication, state, bare: false, session: None, principal: Principal::anonymous() }
+        Self { authentication, state, bare: false, session: None, principal }
     }
 
     pub(crate) const fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
+    }
+
+    /// Whether it is the server that is to say something.
+    pub(crate) const fn is_checking(&self) -> bool {
+        matches!(self.state, State::Checking)
     }
 
     /// Whether nobody has logged in yet.
@@ -190,13 +215,67 @@ impl LogIn {
         (SaslHandshakeResponse { error: refused.as_ref().map(Refused::code), mechanisms }, refused)
     }
 
-    /// Takes a token, as a request: the answer, and why the connection ends, if it does.
-    pub(crate) fn authenticate(
+    /// Takes a token. Until [`conclude`](Self::conclude) nothing else may be taken.
+    pub(crate) fn token(&mut self, token: Bytes) -> Checking {
+        let state = std::mem::replace(&mut self.state, State::Checking);
+        let said = match (state, self.authentication.clone()) {
+            (_, None) => Err(Refused::State("this server asks nobody who he is")),
+            (State::Start | State::Checking, _) => Err(Refused::State("a handshake comes first")),
+            (State::Done, _) => Err(Refused::State("it is known already who the client is")),
+            (State::Chosen(Mechanism::Plain), Some(authentication)) => {
+                return Box::pin(async move {
+                    let Authentication { credentials, secret, hashing, .. } = &*authentication;
+                    let user = plain::check(&token, &**credentials, secret, hashing).await?;
+                    Ok(Said::Whole(user, Mechanism::Plain, String::new()))
+                });
+            }
+            (State::Chosen(Mechanism::ScramSha256), Some(authentication)) => {
+                begin(&authentication, ScramMechanism::Sha256, &token)
+            }
+            (State::Chosen(Mechanism::ScramSha512), Some(authentication)) => {
+                begin(&authentication, ScramMechanism::Sha512, &token)
+            }
+            (State::Half(scram), _) => {
+                let mechanism = match scram.mechanism() {
+                    ScramMechanism::Sha256 => Mechanism::ScramSha256,
+                    ScramMechanism::Sha512 => Mechanism::ScramSha512,
+                };
+                scram.finish(&token).map(|(user, answer)| Said::Whole(user, mechanism, answer))
+            }
+        };
+        Box::pin(std::future::ready(said))
+    }
+
+    /// Goes on with what a token has come to: the answer.
+    ///
+    /// # Errors
+    /// [`Refused`]: the connection ends.
+    pub(crate) fn conclude(&mut self, said: Result<Said, Refused>, now: Moment) -> Result<Bytes, Refused> {
+        match said? {
+            Said::Half(scram, answer) => {
+                self.state = State::Half(scram);
+                Ok(Bytes::from(answer))
+            }
+            Said::Whole(user, mechanism, answer) => {
+                if let Some(session) = &self.session {
+                    session.check_user(&user)?;
+                }
+                let lifetime = self.authentication.as_ref().and_then(|authentication| authentication.lifetime);
+                self.session = lifetime.map(|lifetime| Session::new(&user, mechanism, lifetime, now));
+                self.state = State::Done;
+                self.principal = Principal::user(&user);
+                Ok(Bytes::from(answer))
+            }
+        }
+    }
+
+    /// [`conclude`](Self::conclude) as an answer to a request, and why the connection ends, if it does.
+    pub(crate) fn answer(
         &mut self,
-        request: &SaslAuthenticateRequest,
+        said: Result<Said, Refused>,
         now: Moment,
     ) -> (SaslAuthenticateResponse, Option<Refused>) {
-        match self.token(&request.token.0, now) {
+        match self.conclude(said, now) {
             Ok(token) => {
                 // Only the last answer of a log-in says it.
                 let session = self.session.as_ref().filter(|_| self.is_done());
@@ -215,72 +294,18 @@ impl LogIn {
         }
     }
 
-    /// Takes a token, and answers it.
-    ///
-    /// # Errors
-    /// [`Refused`]: the connection ends.
-    pub(crate) fn token(&mut self, token: &[u8], now: Moment) -> Result<Bytes, Refused> {
-        let Some(authentication) = &self.authentication else {
-            return Err(Refused::State("this server asks nobody who he is"));
-        };
-        let (credentials, secret) = (&*authentication.credentials, &authentication.secret);
-        let lifetime = authentication.lifetime;
-        match std::mem::replace(&mut self.state, State::Start) {
-            State::Start => Err(Refused::State("a handshake comes first")),
-            State::Done => {
-                self.state = State::Done;
-                Err(Refused::State("it is known already who the client is"))
-            }
-            State::Chosen(Mechanism::Plain) => {
-                let user = plain::check(token, credentials, secret)?;
-                self.done(&user, Mechanism::Plain, lifetime, now)?;
-                Ok(Bytes::new())
-            }
-            State::Chosen(Mechanism::ScramSha256) => self.begin(ScramMechanism::Sha256, token),
-            State::Chosen(Mechanism::ScramSha512) => self.begin(ScramMechanism::Sha512, token),
-            State::Half(scram) => {
-                let mechanism = match scram.mechanism() {
-                    ScramMechanism::Sha256 => Mechanism::ScramSha256,
-                    ScramMechanism::Sha512 => Mechanism::ScramSha512,
-                };
-                let (user, answer) = scram.finish(token)?;
-                self.done(&user, mechanism, lifetime, now)?;
-                Ok(Bytes::from(answer))
-            }
-        }
-    }
-
-    fn begin(&mut self, mechanism: ScramMechanism, token: &[u8]) -> Result<Bytes, Refused> {
-        let Some(authentication) = &self.authentication else {
-            return Err(Refused::State("this server asks nobody who he is"));
-        };
-        let mut nonce = [0; 24];
-        getrandom::fill(&mut nonce).map_err(Refused::Randomness)?;
-        let nonce = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, nonce);
-        let (credentials, secret) = (&*authentication.credentials, &authentication.secret);
-        let (scram, answer) = Scram::begin(mechanism, token, &nonce, credentials, secret)?;
-        self.state = State::Half(Box::new(scram));
-        Ok(Bytes::from(answer))
-    }
-
-    fn done(
-        &mut self,
-        user: &str,
-        mechanism: Mechanism,
-        lifetime: Option<Duration>,
-        now: Moment,
-    ) -> Result<(), Refused> {
-        if let Some(session) = &self.session {
-            session.check_user(user)?;
-        }
-        self.session = lifetime.map(|lifetime| Session::new(user, mechanism, lifetime, now));
-        self.state = State::Done;
-        self.principal = Principal::user(user);
-        Ok(())
-    }
-
     /// Whether the log-in has not lasted until now.
     pub(crate) fn has_expired(&self, now: Moment) -> bool {
         self.session.as_ref().is_some_and(|session| session.has_expired(now))
     }
+}
+
+/// The first half of a SCRAM log-in.
+fn begin(authentication: &Authentication, mechanism: ScramMechanism, token: &[u8]) -> Result<Said, Refused> {
+    let mut nonce = [0; 24];
+    getrandom::fill(&mut nonce).map_err(Refused::Randomness)?;
+    let nonce = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, nonce);
+    let (credentials, secret) = (&*authentication.credentials, &authentication.secret);
+    let (scram, answer) = Scram::begin(mechanism, token, &nonce, credentials, secret)?;
+    Ok(Said::Half(Box::new(scram), answer))
 }

@@ -3,6 +3,7 @@
 
 use ottla_broker_core::api::ScramMechanism;
 use ottla_broker_core::planted::is_planted;
+use tokio::sync::Semaphore;
 
 use super::Refused;
 use super::credentials::{Credentials, of_nobody};
@@ -12,7 +13,12 @@ use super::hash::knows;
 ///
 /// # Errors
 /// [`Refused`], which does not say whether there is such a user.
-pub(super) fn check(token: &[u8], credentials: &dyn Credentials, secret: &[u8]) -> Result<String, Refused> {
+pub(super) async fn check(
+    token: &[u8],
+    credentials: &dyn Credentials,
+    secret: &[u8],
+    hashing: &Semaphore,
+) -> Result<String, Refused> {
     let text = std::str::from_utf8(token).map_err(|_| Refused::Malformed("a PLAIN token is not UTF-8"))?;
     let mut parts = text.split('\0');
     let (Some(authorization), Some(user), Some(password), None) =
@@ -32,7 +38,9 @@ pub(super) fn check(token: &[u8], credentials: &dyn Credentials, secret: &[u8]) 
         let mechanism = ScramMechanism::Sha256;
         (mechanism, of_nobody(mechanism, secret, user))
     });
-    if knows(mechanism, &keys, password.as_bytes()) || is_planted("plain-password-unchecked") {
+    // The server never closes it, so that nothing but a permit comes of it.
+    let _permit = hashing.acquire().await;
+    if knows(mechanism, &keys, password.as_bytes()).await || is_planted("plain-password-unchecked") {
         Ok(user.to_owned())
     } else {
         Err(Refused::Wrong)

@@ -18,7 +18,7 @@ use super::credentials::{Credentials, of_nobody};
 use super::hash::{hash, hmac, is_same};
 
 /// A log-in whose first half is done.
-pub(super) struct Scram {
+pub(crate) struct Scram {
     mechanism: ScramMechanism,
     user: String,
     keys: ScramKeys,

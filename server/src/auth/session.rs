@@ -8,9 +8,11 @@ use ottla_broker_core::planted::is_planted;
 
 use super::{Mechanism, Refused};
 
-/// The shortest life of a log-in, and the time after which a client may log in again: hashing passwords is dear, and
-/// Kafka's brokers take it no oftener.
-pub(crate) const LEAST_SESSION: Duration = Duration::from_secs(1);
+/// The time after which a client may log in again: hashing passwords is dear, and Kafka's brokers take it no oftener.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The shortest life of a log-in: clients renew it when 85 to 95 % of it have passed, which must not be too soon.
+pub(crate) const LEAST_SESSION: Duration = Duration::from_secs(2);
 
 /// One log-in.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ impl Session {
 
     /// Whether the client may begin to log in again. It may when the session is over, too.
     pub(super) fn may_renew(&self, chosen: Option<Mechanism>, version: i16, now: Moment) -> Result<(), Refused> {
-        if now.since(self.since) < LEAST_SESSION {
+        if now.since(self.since) < LEAST_PAUSE {
             return Err(Refused::State("a client has just logged in"));
         }
         // After version 0 come frames without a header, which cannot be told from requests.

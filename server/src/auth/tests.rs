@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use futures::FutureExt;
+use hmac::Hmac;
 use ottla_broker_core::api::ScramMechanism;
 use ottla_broker_core::metadata::ScramKeys;
+use sha2::{Sha256, Sha512};
+use tokio::sync::Semaphore;
 
 use super::Refused;
 use super::credentials::Credentials;
-use super::hash::{hash, hmac, keys, salted};
+use super::hash::{hash, hmac, keys, salted, salted_in_parts};
 use super::plain;
 use super::scram::Scram;
 
@@ -115,16 +119,59 @@ fn first_messages_that_are_none_are_refused() {
     assert!(answer.contains(&BASE64.encode("salt")), "the name is read as it is meant");
 }
 
-#[test]
-fn a_plain_password_is_compared_with_whatever_credential_there_is() {
+#[tokio::test]
+async fn a_plain_password_is_compared_with_whatever_credential_there_is() {
+    let hashing = Semaphore::new(1);
     for mechanism in ScramMechanism::ALL {
         let known = known("user", "pencil", *mechanism, b"salt");
-        assert_eq!(plain::check(b"\0user\0pencil", &known, SECRET).unwrap(), "user");
-        assert_eq!(plain::check(b"user\0user\0pencil", &known, SECRET).unwrap(), "user");
-        assert_eq!(plain::check(b"\0user\0pencils", &known, SECRET).unwrap_err(), Refused::Wrong);
-        assert_eq!(plain::check(b"\0nobody\0pencil", &known, SECRET).unwrap_err(), Refused::Wrong);
+        let check = |token: &'static [u8]| plain::check(token, &known, SECRET, &hashing);
+        assert_eq!(check(b"\0user\0pencil").await.unwrap(), "user");
+        assert_eq!(check(b"user\0user\0pencil").await.unwrap(), "user");
+        assert_eq!(check(b"\0user\0pencils").await.unwrap_err(), Refused::Wrong);
+        assert_eq!(check(b"\0nobody\0pencil").await.unwrap_err(), Refused::Wrong);
         for token in [&b""[..], b"\0user", b"\0user\0", b"\0\0pencil", b"other\0user\0pencil", b"\0user\0pencil\0"] {
-            assert!(matches!(plain::check(token, &known, SECRET), Err(Refused::Malformed(_))));
+            assert!(matches!(check(token).await, Err(Refused::Malformed(_))));
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_hashed_in_parts_is_hashed_as_at_once() {
+    for iterations in [1, 2, 127, 128, 129, 4_096] {
+        for password in [&b"p"[..], &[b'q'; 200]] {
+            let parts = salted_in_parts::<Hmac<Sha256>>(password, b"salt", iterations).await;
+            assert_eq!(parts, salted(SHA256, password, b"salt", iterations));
+            let parts = salted_in_parts::<Hmac<Sha512>>(password, b"salt", iterations).await;
+            assert_eq!(parts, salted(ScramMechanism::Sha512, password, b"salt", iterations));
+        }
+    }
+}
+
+#[tokio::test]
+async fn others_have_their_turn_while_a_password_is_hashed() {
+    let known = known("user", "pencil", SHA256, b"salt");
+    let (hashing, turns) = (Semaphore::new(1), std::cell::Cell::new(0));
+    let others = async {
+        loop {
+            turns.set(turns.get() + 1);
+            tokio::task::yield_now().await;
+        }
+    };
+    let check = Box::pin(plain::check(b"\0user\0pencil", &known, SECRET, &hashing));
+    let checked = futures::future::select(check, Box::pin(others)).await;
+    assert!(matches!(checked, futures::future::Either::Left((Ok(_), _))));
+    assert!(turns.get() > 10, "{} turns", turns.get());
+}
+
+#[tokio::test]
+async fn few_passwords_are_hashed_at_once() {
+    let known = known("user", "pencil", SHA256, b"salt");
+    let hashing = Semaphore::new(1);
+    let other = hashing.acquire().await.unwrap();
+    let mut check = Box::pin(plain::check(b"\0user\0pencil", &known, SECRET, &hashing));
+    assert!((&mut check).now_or_never().is_none());
+    // What needs no hash waits for nobody.
+    assert!(plain::check(b"user", &known, SECRET, &hashing).await.is_err());
+    drop(other);
+    assert_eq!(check.await.unwrap(), "user");
 }

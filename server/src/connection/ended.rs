@@ -27,9 +27,9 @@ pub(crate) enum Ended {
     Tls(io::Error),
     #[error("nothing was asked for {0:?}")]
     Idle(Duration),
-    #[error("a request was not whole after {0:?}")]
+    #[error("too little of a request came in {0:?}")]
     SlowSender(Duration),
-    #[error("the client took none of its answer for {0:?}")]
+    #[error("the client took too little of its answer in {0:?}")]
     SlowReceiver(Duration),
     #[error("the answer cannot be said: {0}")]
     Encode(#[from] EncodeError),

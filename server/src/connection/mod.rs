@@ -20,19 +20,21 @@ mod timing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
-use ottla_broker_core::env::{BoxFuture, Moment};
+use ottla_broker_core::env::BoxFuture;
 use ottla_broker_core::planted::is_planted;
 use ottla_wire::{ApiKey, Encoded, Request, RequestHeader, Response, decode_request};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) use ended::Ended;
 
-use crate::auth::{LogIn, Refused};
+use crate::auth::{LogIn, Refused, Said};
+use crate::authorizer::Principal;
+use crate::budget::Share;
 use crate::dispatch::{Asked, Outcome, Turn, dispatch, turn_of};
 use crate::shared::{Phase, Shared};
 use outgoing::Outgoing;
@@ -42,10 +44,17 @@ use timing::Timing;
 /// Bytes that may wait to be written before another answer is taken.
 const HIGH_WATER: usize = 1 << 20;
 
-/// What became of a request.
-struct Answered {
-    turn: Turn,
-    outcome: Result<Option<Encoded>, Ended>,
+/// What became of a request, or of a token.
+enum Answered {
+    Request {
+        turn: Turn,
+        outcome: Result<Option<Encoded>, Ended>,
+    },
+    /// Without a header if the token came without one.
+    Token {
+        header: Option<RequestHeader>,
+        said: Result<Said, Refused>,
+    },
 }
 
 /// A request that is yet to be begun.
@@ -53,7 +62,7 @@ struct Incoming {
     header: RequestHeader,
     request: Request,
     turn: Turn,
-    share: OwnedSemaphorePermit,
+    share: Share,
     /// The broker was asked for room, and has none yet.
     room: Option<BoxFuture<'static, ()>>,
 }
@@ -73,14 +82,15 @@ struct Connection {
     alone: bool,
 }
 
-/// Serves one connection until it ends, and says why it did.
+/// Serves one connection until it ends, and says why it did. The client is `principal` unless it has to log in.
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     peer: SocketAddr,
+    principal: Principal,
     from: impl AsyncRead + Unpin + Send,
     to: impl AsyncWrite + Unpin + Send,
 ) -> Ended {
-    let log_in = LogIn::new(shared.authentication.clone());
+    let log_in = LogIn::new(shared.authentication.clone(), principal);
     let limits = &shared.limits;
     let limit = if log_in.is_done() { limits.frame_bytes } else { limits.unauthenticated_frame_bytes };
     let reader = Reader::new(limit, Arc::clone(&shared.budget));
@@ -134,10 +144,13 @@ impl Connection {
                 continue;
             }
             let is_full = self.pending.len() >= self.shared.limits.requests_per_connection;
-            let may_read = !draining && self.incoming.is_none() && self.closing.is_none() && !is_full;
+            let is_between = self.incoming.is_none() && !self.log_in.is_checking();
+            let may_read = !draining && is_between && self.closing.is_none() && !is_full;
             if let Some(late) = timing.look(self.states(may_read)) {
                 return Err(late);
             }
+            // A token may have its turn among all connections' tokens: it is not to rest on it.
+            let may_answer = self.outgoing.len() < HIGH_WATER || self.log_in.is_checking();
             let room = self.incoming.as_mut().and_then(|incoming| incoming.room.as_mut());
             let is_waiting_for_room = room.is_some();
             tokio::select! {
@@ -145,10 +158,11 @@ impl Connection {
                 // The sender lives as long as the server; without one there is nobody to serve for.
                 changed = phase.changed() => if changed.is_err() { return Err(Ended::Cut) },
                 written = self.outgoing.write(&mut to), if !self.outgoing.is_empty() => {
-                    self.shared.meters.sent.increment(u64::try_from(written?).unwrap_or(0));
-                    timing.has_written();
+                    let written = written?;
+                    self.shared.meters.sent.increment(u64::try_from(written).unwrap_or(0));
+                    timing.has_written(written);
                 }
-                Some(answered) = self.pending.next(), if !self.pending.is_empty() && self.outgoing.len() < HIGH_WATER => {
+                Some(answered) = self.pending.next(), if !self.pending.is_empty() && may_answer => {
                     self.take(answered)?;
                     timing.is_active();
                 }
@@ -189,16 +203,21 @@ impl Connection {
         self.shared.meters.received.increment(u64::try_from(bytes.len()).unwrap_or(0));
         let now = self.shared.env.now();
         if self.log_in.is_bare() {
-            return self.take_bare_token(&bytes, now);
+            self.check_token(None, bytes);
+            return Ok(());
         }
         match decode_request(&bytes) {
             Ok((header, Request::SaslHandshake(request))) => {
                 let (response, refused) = self.log_in.handshake(&request, header.version, now);
-                self.answer_log_in(&header, &response.into(), refused)
+                let answer = Response::from(response).encode(header.correlation_id, header.version)?;
+                let delay = if refused.is_some() { self.shared.limits.refusal } else { Duration::ZERO };
+                self.answer_after(delay, answer);
+                self.closing = refused.map(Ended::Refused);
+                Ok(())
             }
             Ok((header, Request::SaslAuthenticate(request))) => {
-                let (response, refused) = self.log_in.authenticate(&request, now);
-                self.answer_log_in(&header, &response.into(), refused)
+                self.check_token(Some(header), request.token.0);
+                Ok(())
             }
             Ok((header, _)) if self.must_log_in_first(header.key) => Err(Ended::NotLoggedIn(header.key)),
             // Not by a timer: whoever asks nothing harms nobody, and whoever is late may still log in.
@@ -215,7 +234,7 @@ impl Connection {
             Err(error) => match error.answer() {
                 Some(answer) => {
                     tracing::debug!(peer = %self.peer, %error, "a request is answered with an error");
-                    self.answer_at_once(answer);
+                    self.answer_after(Duration::ZERO, answer);
                     Ok(())
                 }
                 None => Err(error.into()),
@@ -224,41 +243,55 @@ impl Connection {
     }
 
     /// An answer that is there, after those that are yet to come.
-    fn answer_at_once(&mut self, answer: Encoded) {
-        let answered = Answered { turn: Turn::Any, outcome: Ok(Some(answer)) };
-        self.pending.push_back(Box::pin(std::future::ready(answered)));
+    fn answer_after(&mut self, delay: Duration, answer: Encoded) {
+        let env = self.shared.env.clone();
+        self.pending.push_back(Box::pin(async move {
+            if !delay.is_zero() {
+                env.sleep(delay).await;
+            }
+            Answered::Request { turn: Turn::Any, outcome: Ok(Some(answer)) }
+        }));
     }
 
-    fn answer_log_in(
-        &mut self,
-        header: &RequestHeader,
-        response: &Response,
-        refused: Option<Refused>,
-    ) -> Result<(), Ended> {
-        self.answer_at_once(response.encode(header.correlation_id, header.version)?);
-        self.closing = refused.map(Ended::Refused);
-        self.has_logged_in();
-        Ok(())
+    /// Looks at a token. Its answer comes after those before it, and nothing else is read until then.
+    fn check_token(&mut self, header: Option<RequestHeader>, token: Bytes) {
+        let checking = self.log_in.token(token);
+        let (env, delay) = (self.shared.env.clone(), self.shared.limits.refusal);
+        self.pending.push_back(Box::pin(async move {
+            let said = checking.await;
+            if said.is_err() && !is_planted("refused-without-delay") {
+                env.sleep(delay).await;
+            }
+            Answered::Token { header, said }
+        }));
     }
 
-    /// A token without any header, as it follows a handshake of version 0. A refusal has no words there.
-    fn take_bare_token(&mut self, token: &Bytes, now: Moment) -> Result<(), Ended> {
-        let answer = self.log_in.token(token, now).map_err(Ended::Refused)?;
-        let len = i32::try_from(answer.len()).unwrap_or(i32::MAX).to_be_bytes();
-        self.answer_at_once(Encoded { head: Bytes::from([&len[..], &answer].concat()), rest: Vec::new() });
-        self.has_logged_in();
+    /// Goes on with the log-in.
+    fn log_in(&mut self, header: Option<RequestHeader>, said: Result<Said, Refused>) -> Result<(), Ended> {
+        let now = self.shared.env.now();
+        let answer = match header {
+            Some(header) => {
+                let (response, refused) = self.log_in.answer(said, now);
+                self.closing = refused.map(Ended::Refused);
+                Response::from(response).encode(header.correlation_id, header.version)?
+            }
+            // As it follows a handshake of version 0. A refusal has no words there.
+            None => {
+                let answer = self.log_in.conclude(said, now).map_err(Ended::Refused)?;
+                let len = i32::try_from(answer.len()).unwrap_or(i32::MAX).to_be_bytes();
+                Encoded { head: Bytes::from([&len[..], &answer].concat()), rest: Vec::new() }
+            }
+        };
+        self.outgoing.push(answer);
+        if self.log_in.is_done() {
+            self.reader.set_limit(self.shared.limits.frame_bytes);
+            tracing::debug!(peer = %self.peer, principal = %self.log_in.principal, "the client has logged in");
+        }
         Ok(())
     }
 
     fn must_log_in_first(&self, key: ApiKey) -> bool {
         !self.log_in.is_done() && key != ApiKey::ApiVersions && !is_planted("served-before-log-in")
-    }
-
-    fn has_logged_in(&mut self) {
-        if self.log_in.is_done() {
-            self.reader.set_limit(self.shared.limits.frame_bytes);
-            tracing::debug!(peer = %self.peer, principal = %self.log_in.principal, "the client has logged in");
-        }
     }
 
     fn is_its_turn(&self) -> bool {
@@ -296,17 +329,21 @@ impl Connection {
                 Outcome::Close(ended) => Err(ended),
             };
             drop(share);
-            Answered { turn, outcome }
+            Answered::Request { turn, outcome }
         }));
     }
 
     fn take(&mut self, answered: Answered) -> Result<(), Ended> {
-        match answered.turn {
+        let (turn, outcome) = match answered {
+            Answered::Request { turn, outcome } => (turn, outcome),
+            Answered::Token { header, said } => return self.log_in(header, said),
+        };
+        match turn {
             Turn::Read => self.fetches = self.fetches.saturating_sub(1),
             Turn::Alone => self.alone = false,
             Turn::Any | Turn::Append => {}
         }
-        if let Some(frame) = answered.outcome? {
+        if let Some(frame) = outcome? {
             self.outgoing.push(frame);
         }
         Ok(())
@@ -314,14 +351,18 @@ impl Connection {
 
     /// What there is to be late with.
     fn states(&self, may_read: bool) -> timing::States<'_> {
+        // It is the server that is late then.
+        let is_waiting = self.reader.is_waiting() && !is_planted("budget-waiter-is-late");
         timing::States {
             limits: &self.shared.limits,
             // What we do not read is not late.
             receiving: if may_read || is_planted("unread-is-late") { self.reader.under_way() } else { None },
             sending: !self.outgoing.is_empty(),
-            busy: !self.pending.is_empty() || self.incoming.is_some(),
+            busy: !self.pending.is_empty() || self.incoming.is_some() || is_waiting,
             // A token may only come after the answer before it, which waits for those before that.
             logging_in: !self.log_in.is_done()
+                && !self.log_in.is_checking()
+                && !is_waiting
                 && (self.log_in.is_first() || self.pending.is_empty() || is_planted("renewal-late-behind-a-poll")),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A connection that sends nothing holds no buffer. What arrives goes through a buffer on the stack and is kept
 //! as it is, up to [`SMALL`] bytes; a longer frame gets a buffer of its own, which grows with what
-//! has arrived and never with what was announced. Before that, and before any frame is handed out, its whole length is
+//! has arrived and never with what was announced. Before it grows, and before a short frame is handed out, the bytes are
 //! taken from the budget of all connections. So a client that announces much and sends little holds little, and
 //! a client that sends much waits for others to be answered.
 
@@ -14,13 +14,12 @@ use std::sync::Arc;
 use std::task::ready;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use ottla_broker_core::env::BoxFuture;
 use ottla_broker_core::planted::is_planted;
 use ottla_wire::{FrameError, LENGTH_PREFIX, Progress, next_frame};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ended::Ended;
+use crate::budget::{Asking, Budget, Share};
 
 /// What a connection may hold without having asked the budget, and the longest frame that shares a buffer.
 pub(super) const SMALL: usize = 16 << 10;
@@ -31,7 +30,7 @@ const GROWTH: usize = 4;
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) bytes: Bytes,
-    pub(super) share: OwnedSemaphorePermit,
+    pub(super) share: Share,
 }
 
 /// What came of reading.
@@ -47,21 +46,23 @@ pub(super) enum Read {
 struct Large {
     buffer: BytesMut,
     len: usize,
-    share: OwnedSemaphorePermit,
+    /// Bytes that the share is for: the buffer never has room for more.
+    room: usize,
+    share: Share,
 }
 
 pub(super) struct Reader {
     arrived: BytesMut,
     large: Option<Large>,
     limit: usize,
-    budget: Arc<Semaphore>,
-    /// The budget was asked for the frame that comes next, and has not given yet.
-    asking: Option<BoxFuture<'static, Option<OwnedSemaphorePermit>>>,
+    budget: Arc<Budget>,
+    /// The budget was asked, and has not given yet.
+    asking: Option<Asking>,
     ended: bool,
 }
 
 impl Reader {
-    pub(super) fn new(limit: usize, budget: Arc<Semaphore>) -> Self {
+    pub(super) fn new(limit: usize, budget: Arc<Budget>) -> Self {
         Self { arrived: BytesMut::new(), large: None, limit, budget, asking: None, ended: false }
     }
 
@@ -75,17 +76,21 @@ impl Reader {
         self.ended
     }
 
-    /// The length of the frame of which a part is here, if the other side is to send the rest: `None`
+    /// How much is here of a frame that is not whole, if the other side is to send the rest: `None`
     /// while it is the budget that is waited for.
     pub(super) fn under_way(&self) -> Option<usize> {
-        if self.asking.is_some() {
+        if self.is_waiting() {
             return None;
         }
         match &self.large {
-            Some(large) => Some(large.len),
-            None if self.arrived.is_empty() => None,
-            None => Some(self.announced().ok().flatten().unwrap_or(0)),
+            Some(large) => Some(large.buffer.len()),
+            None => Some(self.arrived.len()).filter(|arrived| *arrived > 0),
         }
+    }
+
+    /// Whether the budget is waited for.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.asking.is_some()
     }
 
     /// Whether more may be read while the next frame has to wait.
@@ -124,21 +129,47 @@ impl Reader {
         Ok(Read::Ahead)
     }
 
-    /// The next frame, if it is whole. Waits for the budget only, and makes room for a large one. Cancel-safe.
+    /// The next frame, if it is whole; else a large one has room for more afterwards. Waits for the budget
+    /// only. Cancel-safe.
     async fn take(&mut self) -> Result<Option<Frame>, Ended> {
         if self.large.is_none()
             && let Some(len) = self.announced()?
         {
-            let whole = LENGTH_PREFIX + len;
-            if self.arrived.len() >= whole || (whole > SMALL && self.arrived.len() >= SMALL) {
-                let share = self.share_of(len).await?;
-                return self.begin(len, share);
+            if self.arrived.len() >= LENGTH_PREFIX + len {
+                let share = self.share(|budget, _| budget.short(len)).await?;
+                return self.take_small(share);
+            }
+            if self.arrived.len() >= SMALL {
+                self.arrived.advance(LENGTH_PREFIX);
+                let buffer = std::mem::take(&mut self.arrived);
+                self.large = Some(Large { buffer, len, room: 0, share: Share::default() });
             }
         }
-        match self.large.take_if(|large| large.buffer.len() == large.len) {
-            Some(large) => Ok(Some(Frame { bytes: large.buffer.freeze(), share: large.share })),
-            None => Ok(None),
+        if let Some(large) = self.large.take_if(|large| large.buffer.len() == large.len) {
+            return Ok(Some(Frame { bytes: large.buffer.freeze(), share: large.share }));
         }
+        self.make_room().await?;
+        Ok(None)
+    }
+
+    /// Lets a large frame's buffer grow once it is full.
+    async fn make_room(&mut self) -> Result<(), Ended> {
+        let Some(Large { buffer, len, room, .. }) = &self.large else { return Ok(()) };
+        if buffer.len() < *room {
+            return Ok(());
+        }
+        let from = *room;
+        let to = if is_planted("room-for-what-is-announced") { *len } else { (buffer.len() * GROWTH).min(*len) };
+        let share = self.share(|budget, held| budget.long(held, to - from)).await?;
+        if let Some(large) = &mut self.large {
+            large.share.add(share);
+            large.room = to;
+            // `reserve` would take more than was asked for.
+            let mut buffer = BytesMut::with_capacity(to);
+            buffer.extend_from_slice(&large.buffer);
+            large.buffer = buffer;
+        }
+        Ok(())
     }
 
     /// Reads what there is.
@@ -171,41 +202,26 @@ impl Reader {
         Ok(Some(len))
     }
 
-    /// The budget's share of a frame. Cancel-safe: the place in the queue is kept.
-    async fn share_of(&mut self, len: usize) -> Result<OwnedSemaphorePermit, Ended> {
-        let asked = if is_planted("budget-unasked") { 0 } else { u32::try_from(len).unwrap_or(u32::MAX) };
+    /// What the budget gives. Cancel-safe: the place in the queue is kept.
+    async fn share(&mut self, ask: impl FnOnce(&Budget, &Share) -> Result<Share, Asking>) -> Result<Share, Ended> {
         let asking = match &mut self.asking {
             Some(asking) => asking,
-            None => {
-                let budget = Arc::clone(&self.budget);
-                // The server never closes the budget, so that nothing but a share comes of it.
-                if let Ok(share) = Arc::clone(&budget).try_acquire_many_owned(asked) {
-                    return Ok(share);
+            None => match ask(&self.budget, self.large.as_ref().map_or(&Share::default(), |large| &large.share)) {
+                Ok(share) => return Ok(share),
+                Err(asking) => {
+                    metrics::counter!("ottla_server_budget_waits_total").increment(1);
+                    self.asking.insert(asking)
                 }
-                metrics::counter!("ottla_server_budget_waits_total").increment(1);
-                self.asking.insert(Box::pin(async move { budget.acquire_many_owned(asked).await.ok() }))
-            }
+            },
         };
         let share = asking.await;
         self.asking = None;
         share.ok_or(Ended::Cut)
     }
 
-    /// Takes the frame out, or gives it a buffer of its own.
-    fn begin(&mut self, len: usize, share: OwnedSemaphorePermit) -> Result<Option<Frame>, Ended> {
+    /// Takes a frame that is whole out of what has arrived.
+    fn take_small(&mut self, share: Share) -> Result<Option<Frame>, Ended> {
         let storage = self.arrived.len();
-        if storage < LENGTH_PREFIX + len {
-            self.arrived.advance(LENGTH_PREFIX);
-            let mut buffer = if is_planted("room-for-what-is-announced") {
-                BytesMut::with_capacity(len)
-            } else {
-                BytesMut::with_capacity((storage * GROWTH).min(len))
-            };
-            buffer.extend_from_slice(&self.arrived);
-            self.arrived = BytesMut::new();
-            self.large = Some(Large { buffer, len, share });
-            return Ok(None);
-        }
         let Progress::Frame(mut bytes) = next_frame(&mut self.arrived, self.limit)? else { return Ok(None) };
         if bytes.len() * 2 < storage {
             // A batch that is kept would keep its neighbours too.
@@ -218,14 +234,9 @@ impl Reader {
     }
 }
 
-/// Reads into a frame's own buffer, and not beyond the frame.
+/// Reads into a frame's own buffer, and not beyond its room.
 async fn read_large(from: &mut (impl AsyncRead + Unpin), large: &mut Large) -> io::Result<usize> {
-    let Large { buffer, len, .. } = large;
-    if buffer.len() == buffer.capacity() {
-        let capacity = buffer.len().saturating_mul(GROWTH).min(*len);
-        buffer.reserve(capacity - buffer.len());
-    }
-    let missing = *len - buffer.len();
-    let mut room = buffer.limit(missing);
+    let missing = large.room - large.buffer.len();
+    let mut room = (&mut large.buffer).limit(missing);
     from.read_buf(&mut room).await
 }

@@ -31,13 +31,14 @@ pub(super) async fn commit(shared: &Shared, asked: &Asked, request: &OffsetCommi
     }
 }
 
-pub(super) async fn fetch(shared: &Shared, asked: &Asked, request: &OffsetFetchRequest) -> OffsetFetchResponse {
+pub(super) async fn fetch(shared: &Shared, asked: &Asked, mut request: OffsetFetchRequest) -> OffsetFetchResponse {
+    request.leave_repetitions_out();
     let mut groups = Vec::new();
     for wanted in request.wanted(asked.version) {
-        let answer = fetch_of(shared, asked, request, wanted).await.map_err(moved);
+        let answer = fetch_of(shared, asked, &request, wanted).await.map_err(moved);
         groups.push(answer.unwrap_or_else(|error| OffsetFetchedGroup::refused(wanted.group.clone(), error.code)));
     }
-    OffsetFetchResponse::from_api(asked.version, request, groups)
+    OffsetFetchResponse::from_api(asked.version, &request, groups)
 }
 
 async fn fetch_of(
@@ -74,14 +75,15 @@ async fn fetch_of(
     Ok(OffsetFetchedGroup::from_api(wanted.group.clone(), told))
 }
 
-/// The first version of OffsetFetch that says topics by their ids.
-const IDS_FROM: i16 = 10;
-
 /// A topic as the version of the request says it.
 fn referred(shared: &Shared, asked: &Asked, partition: &TopicPartition) -> Result<TopicRef, Error> {
     let topic = TopicRef::from(&partition.topic);
     asked.topic(shared, Operation::Describe, &topic)?;
-    if asked.version < IDS_FROM { Ok(topic) } else { shared.broker.id_of(&partition.topic).map(TopicRef::Id) }
+    if asked.version < ottla_wire::messages::OffsetFetch::IDS_FROM {
+        Ok(topic)
+    } else {
+        shared.broker.id_of(&partition.topic).map(TopicRef::Id)
+    }
 }
 
 pub(super) async fn delete(shared: &Shared, asked: &Asked, request: &OffsetDeleteRequest) -> OffsetDeleteResponse {

@@ -1,14 +1,16 @@
 //! DescribeConfigs, AlterConfigs, IncrementalAlterConfigs.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use ottla_broker_core::api::{AlterConfig, ConfigResource};
-use ottla_broker_core::error::Error;
+use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_wire::messages::{
     AlterConfigsRequest, AlterConfigsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 
 use super::interleave::Interleaved;
-use super::topics::silent;
 use super::{Asked, closed};
 use crate::authorizer::{Operation, Resource};
 use crate::shared::Shared;
@@ -18,8 +20,10 @@ use crate::shared::Shared;
 pub(super) async fn describe(
     shared: &Shared,
     asked: &Asked,
-    request: &DescribeConfigsRequest,
+    mut request: DescribeConfigsRequest,
 ) -> Result<DescribeConfigsResponse, Error> {
+    let mut seen = BTreeSet::new();
+    request.resources.retain(|one| seen.insert((one.kind, Arc::clone(&one.name))));
     let resources = request.resources.iter().map(|one| {
         let resource = one.to_api(shared.broker.id())?;
         may(shared, asked, Operation::DescribeConfigs, &resource)?;
@@ -27,8 +31,8 @@ pub(super) async fn describe(
     });
     let (resources, refused) = Interleaved::split(resources);
     match shared.broker.describe_configs(resources).await.map_err(closed) {
-        Ok(described) => Ok(DescribeConfigsResponse::from_api(request, refused.join(described))),
-        Err(error) => Ok(DescribeConfigsResponse::from_api(request, refused.all_refused(&error?))),
+        Ok(described) => Ok(DescribeConfigsResponse::from_api(&request, refused.join(described))),
+        Err(error) => Ok(DescribeConfigsResponse::from_api(&request, refused.all_refused(&error?))),
     }
 }
 
@@ -44,8 +48,12 @@ pub(super) async fn alter(
         let change = async {
             let resource = one.to_api(shared.broker.id())?;
             may(shared, asked, Operation::AlterConfigs, &resource)?;
-            let in_force =
-                shared.broker.describe_configs(vec![resource.clone()]).await?.pop().unwrap_or_else(|| Err(silent()))?;
+            let in_force = shared
+                .broker
+                .describe_configs(vec![resource.clone()])
+                .await?
+                .pop()
+                .ok_or(ErrorCode::UnknownServerError)??;
             let changes = one.changes(&resource, &in_force)?;
             Ok((resource, changes))
         };

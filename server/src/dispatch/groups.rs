@@ -1,5 +1,6 @@
 //! Membership and administration of groups.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::{Either, select};
@@ -82,12 +83,14 @@ pub(super) async fn leave(shared: &Shared, asked: &Asked, request: &LeaveGroupRe
 pub(super) async fn describe(
     shared: &Shared,
     asked: &Asked,
-    request: &DescribeGroupsRequest,
+    mut request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
+    let mut seen = BTreeSet::new();
+    request.groups.retain(|group| seen.insert(group.clone()));
     let (groups, refused) = allowed(shared, asked, Operation::Describe, &request.groups);
     match shared.broker.describe_groups(groups).await.map_err(moved) {
-        Ok(described) => DescribeGroupsResponse::from_api(asked.version, request, refused.join(described)),
-        Err(error) => DescribeGroupsResponse::from_api(asked.version, request, refused.all_refused(&error)),
+        Ok(described) => DescribeGroupsResponse::from_api(asked.version, &request, refused.join(described)),
+        Err(error) => DescribeGroupsResponse::from_api(asked.version, &request, refused.all_refused(&error)),
     }
 }
 

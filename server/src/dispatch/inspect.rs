@@ -1,5 +1,6 @@
 //! DescribeProducers, DescribeLogDirs, ElectLeaders.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_broker_core::TopicPartition;
@@ -20,14 +21,18 @@ use crate::shared::Shared;
 pub(super) fn producers(
     shared: &Shared,
     asked: &Asked,
-    request: &DescribeProducersRequest,
+    mut request: DescribeProducersRequest,
 ) -> Result<DescribeProducersResponse, Error> {
+    let mut seen = BTreeSet::new();
+    for topic in &mut request.topics {
+        topic.partitions.retain(|partition| seen.insert((Arc::clone(&topic.name), *partition)));
+    }
     let part = |(name, partition): (&Arc<str>, i32)| {
         asked.named_topic(shared, Operation::Read, name).map(|topic| TopicPartition::new(topic, partition))
     };
     let (partitions, refused) = Interleaved::split(request.partitions().map(part));
     let described = shared.broker.describe_producers(&partitions)?;
-    Ok(DescribeProducersResponse::from_api(request, refused.join(described)))
+    Ok(DescribeProducersResponse::from_api(&request, refused.join(described)))
 }
 
 /// # Errors

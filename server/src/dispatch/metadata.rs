@@ -1,14 +1,17 @@
 //! Metadata.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ottla_broker_core::api::{self, BrokerMetadata, TopicsWanted};
+use ottla_broker_core::TopicName;
+use ottla_broker_core::api::{self, BrokerMetadata, TopicMetadata, TopicsWanted};
 use ottla_broker_core::error::{Error, ErrorCode};
+use ottla_broker_core::planted::is_planted;
 use ottla_wire::TopicRef;
 use ottla_wire::messages::{MetadataRequest, MetadataResponse};
 
 use super::interleave::Interleaved;
-use super::{Asked, closed};
+use super::{Asked, closed, cluster};
 use crate::authorizer::{Operation, Resource};
 use crate::shared::Shared;
 
@@ -19,10 +22,14 @@ pub(super) async fn answer(
     asked: &Asked,
     request: &MetadataRequest,
 ) -> Result<MetadataResponse, Error> {
-    let wanted = match request.wanted(asked.version) {
+    let mut wanted = match request.wanted(asked.version) {
         Ok(wanted) => wanted,
         Err(error) => return Ok(MetadataResponse::refused(error.code, &[])),
     };
+    if let Some(wanted) = wanted.as_mut().filter(|_| !is_planted("answers-as-often-as-asked")) {
+        let mut seen = BTreeSet::new();
+        wanted.retain(|topic| seen.insert(topic.clone()));
+    }
     match look_up(shared, asked, wanted.as_deref(), request.allow_auto_topic_creation).await.map_err(closed) {
         Ok(mut metadata) => {
             metadata.brokers = placed(shared, &metadata.brokers);
@@ -40,7 +47,7 @@ async fn look_up(
     wanted: Option<&[TopicRef]>,
     allow_auto_create: bool,
 ) -> Result<api::Metadata, Error> {
-    let ask = |topics| shared.broker.metadata(api::MetadataRequest { topics, allow_auto_create });
+    let ask = |topics| cluster::look_up(shared, topics);
     let Some(wanted) = wanted else {
         let mut metadata = ask(TopicsWanted::All).await?;
         metadata.topics.retain(|topic| {
@@ -63,9 +70,38 @@ async fn look_up(
     }
     let names = wanted.iter().map(|topic| asked.topic(shared, Operation::Describe, topic));
     let (names, refused) = Interleaved::split(names);
-    let mut metadata = ask(TopicsWanted::Names(names)).await?;
+    let mut metadata = ask(TopicsWanted::Names(names.clone())).await?;
+    let any_missing = metadata.topics.iter().any(Result::is_err);
+    if any_missing && allow_auto_create && shared.broker.config().auto_create_topics() {
+        create_missing(shared, asked, &names, &mut metadata.topics).await?;
+    }
     metadata.topics = refused.join(metadata.topics).collect();
     Ok(metadata)
+}
+
+/// Creates those topics of `names` that have no answer, if whoever asks may: all that the cluster may have, or
+/// one by one (as in Kafka).
+async fn create_missing(
+    shared: &Shared,
+    asked: &Asked,
+    names: &[TopicName],
+    answers: &mut [Result<Arc<TopicMetadata>, Error>],
+) -> Result<(), Error> {
+    let may_all = asked.may(shared, Operation::Create, Resource::Cluster);
+    let may_all = may_all.is_ok() || is_planted("topics-created-without-right");
+    let missing = names.iter().zip(&*answers).filter(|(_, answer)| answer.is_err()).map(|(name, _)| {
+        if !may_all {
+            asked.may(shared, Operation::Create, Resource::Topic(name))?;
+        }
+        Ok(name.clone())
+    });
+    let (missing, refused) = Interleaved::split(missing);
+    let request = api::MetadataRequest { topics: TopicsWanted::Names(missing), allow_auto_create: true };
+    let created = refused.join(shared.broker.metadata(request).await?.topics);
+    for (answer, created) in answers.iter_mut().filter(|answer| answer.is_err()).zip(created) {
+        *answer = created;
+    }
+    Ok(())
 }
 
 /// The brokers with this one where clients find it.

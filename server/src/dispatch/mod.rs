@@ -74,6 +74,9 @@ pub(crate) fn dispatch(shared: &Arc<Shared>, asked: Asked, request: Request) -> 
     })
 }
 
+/// What one thing has to say may be a thousand times as long as its name: where that is so, it is said once, however often
+/// it is asked for.
+///
 /// # Errors
 /// What cannot be said in an answer: the broker is closed, most likely.
 async fn answer(shared: &Shared, asked: &Asked, request: Request) -> Result<Outcome, Error> {
@@ -88,23 +91,23 @@ async fn answer(shared: &Shared, asked: &Asked, request: Request) -> Result<Outc
         Request::DescribeCluster(request) => cluster::describe(shared, &request).await?.into(),
         Request::DescribeTopicPartitions(request) => cluster::describe_topics(shared, asked, &request).await?.into(),
         Request::OffsetCommit(request) => commits::commit(shared, asked, &request).await.into(),
-        Request::OffsetFetch(request) => commits::fetch(shared, asked, &request).await.into(),
+        Request::OffsetFetch(request) => commits::fetch(shared, asked, *request).await.into(),
         Request::OffsetDelete(request) => commits::delete(shared, asked, &request).await.into(),
         Request::JoinGroup(request) => groups::join(shared, asked, &request).await.into(),
         Request::SyncGroup(request) => groups::sync(shared, asked, &request).await.into(),
         Request::Heartbeat(request) => groups::heartbeat(shared, asked, &request).await.into(),
         Request::LeaveGroup(request) => groups::leave(shared, asked, &request).await.into(),
-        Request::DescribeGroups(request) => groups::describe(shared, asked, &request).await.into(),
+        Request::DescribeGroups(request) => groups::describe(shared, asked, *request).await.into(),
         Request::ListGroups(request) => groups::list(shared, asked, &request).await.into(),
         Request::DeleteGroups(request) => groups::delete(shared, asked, &request).await.into(),
         Request::CreateTopics(request) => topics::create(shared, asked, &request).await?.into(),
         Request::DeleteTopics(request) => topics::delete(shared, asked, &request).await?.into(),
         Request::CreatePartitions(request) => topics::grow(shared, asked, &request).await?.into(),
         Request::DeleteRecords(request) => topics::delete_records(shared, asked, &request).await?.into(),
-        Request::DescribeConfigs(request) => configs::describe(shared, asked, &request).await?.into(),
+        Request::DescribeConfigs(request) => configs::describe(shared, asked, *request).await?.into(),
         Request::AlterConfigs(request) => configs::alter(shared, asked, &request).await?.into(),
         Request::IncrementalAlterConfigs(request) => configs::alter_some(shared, asked, &request).await?.into(),
-        Request::DescribeProducers(request) => inspect::producers(shared, asked, &request)?.into(),
+        Request::DescribeProducers(request) => inspect::producers(shared, asked, *request)?.into(),
         Request::DescribeLogDirs(request) => inspect::log_dirs(shared, asked, &request)?.into(),
         Request::ElectLeaders(request) => inspect::elect(shared, asked, &request)?.into(),
         Request::DescribeUserScramCredentials(request) => users::describe(shared, asked, &request)?.into(),

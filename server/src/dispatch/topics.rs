@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ottla_broker_core::api::{ConfigResource, TopicsWanted};
-use ottla_broker_core::error::{Error, ErrorCode};
+use ottla_broker_core::error::Error;
 use ottla_broker_core::{TopicName, TopicPartition};
 use ottla_wire::messages::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
@@ -115,9 +115,4 @@ pub(super) async fn delete_records(
     let (before, refused) = Interleaved::split(request.partitions().map(part));
     let deleted = shared.broker.delete_records(before).await?;
     Ok(DeleteRecordsResponse::from_api(request, refused.join(deleted)))
-}
-
-/// What stands for a broker that failed to say anything.
-pub(super) fn silent() -> Error {
-    ErrorCode::UnknownServerError.into()
 }

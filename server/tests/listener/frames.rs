@@ -1,7 +1,9 @@
 //! What is served, and what comes of bytes that are no request.
 
+use std::time::Duration;
+
 use ottla_broker_core::error::ErrorCode;
-use ottla_server::Limits;
+use ottla_server::{Error, Limits, Server};
 use ottla_wire::ApiKey;
 use ottla_wire::messages::{ApiVersions, ApiVersionsRequest, Metadata, MetadataRequest, MetadataRequestTopic};
 use tokio::io::AsyncWriteExt;
@@ -146,5 +148,23 @@ async fn connections_beyond_the_limit_are_closed() {
     }
     let mut three = world.client().await;
     three.ask::<ApiVersions>(0, &ApiVersionsRequest::default()).await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn limits_that_would_serve_nobody_are_refused() {
+    let world = world().await;
+    let refused = async |change: fn(&mut Limits)| {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        let server = Server::builder(world.broker.clone()).limits(limits).bind("127.0.0.1:0".parse().unwrap());
+        matches!(server.await, Err(Error::Limits(_)))
+    };
+    assert!(refused(|limits| limits.frame_bytes = limits.request_bytes + 1).await);
+    assert!(refused(|limits| (limits.frame_bytes, limits.request_bytes) = (100, 100_000)).await);
+    assert!(refused(|limits| limits.connections = 0).await);
+    // A client would renew it after 0.85 s, and be refused for having just logged in.
+    assert!(refused(|limits| limits.session = Some(Duration::from_secs(1))).await);
+    assert!(!refused(|limits| limits.session = Some(Duration::from_secs(2))).await);
     world.close().await;
 }

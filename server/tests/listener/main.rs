@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod asked;
 mod data;
 mod fetching;
 mod frames;

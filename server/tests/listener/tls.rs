@@ -1,8 +1,8 @@
 //! TLS and mutual TLS.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use ottla_server::{Mechanism, Tls, TlsError, set_password};
+use ottla_server::{Authorizer, Mechanism, Operation, Principal, Resource, Tls, TlsError, set_password};
 use ottla_wire::messages::{
     ApiVersions, ApiVersionsRequest, Metadata, MetadataRequest, SaslAuthenticate, SaslAuthenticateRequest,
     SaslHandshake, SaslHandshakeRequest, Token,
@@ -20,6 +20,7 @@ use crate::support::{Client, World, world_of};
 
 /// A certificate that vouches for itself, and its key.
 struct Identity {
+    name: String,
     certificate: String,
     key: String,
 }
@@ -29,9 +30,9 @@ fn identity(until_year: i32) -> Identity {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     // Each has a name of its own, so that none is taken for one who signs badly.
     let name: String = key.public_key_raw().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    params.distinguished_name.push(DnType::CommonName, name);
+    params.distinguished_name.push(DnType::CommonName, name.clone());
     params.not_after = rcgen::date_time_ymd(until_year, 1, 1);
-    Identity { certificate: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
+    Identity { name, certificate: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
 }
 
 /// A client that trusts `server`, and shows `own`.
@@ -103,6 +104,30 @@ async fn only_clients_with_a_certificate_that_is_vouched_for_are_let_in() {
     while world.server.ended_connections().get("tls") != Some(&2) {
         tokio::task::yield_now().await;
     }
+    world.close().await;
+}
+
+/// Tells nothing, and remembers who has asked.
+#[derive(Clone, Debug, Default)]
+struct Askers(Arc<Mutex<Vec<String>>>);
+
+impl Authorizer for Askers {
+    fn allows(&self, principal: &Principal, _: Operation, _: Resource<'_>) -> bool {
+        self.0.lock().unwrap().push(principal.to_string());
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_says_who_a_client_is() {
+    let (server, known) = (identity(3_000), identity(3_000));
+    let askers = Askers::default();
+    let clients = Some(known.certificate.as_bytes());
+    let tls = Tls::from_pem(server.certificate.as_bytes(), server.key.as_bytes(), clients).unwrap();
+    let world = world_of(|builder| builder.tls(tls).authorizer(askers.clone())).await;
+    let mut client = client(&world, &server, Some(&known)).await.unwrap();
+    client.ask::<Metadata>(12, &MetadataRequest::default()).await;
+    assert_eq!(*askers.0.lock().unwrap(), [format!("User:CN={}", known.name)]);
     world.close().await;
 }
 

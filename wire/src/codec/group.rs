@@ -2,12 +2,19 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ottla_broker_core::api::group::{Generation, GroupId, InstanceId, MemberId};
+use ottla_broker_core::planted::is_planted;
 
 use super::decoder::Decoder;
 use super::encoder::Encoder;
 use super::error::DecodeError;
 use super::field::{Field, Nullable};
+
+/// Bytes that a group keeps as long as it likes: apart from the frame that they came in, whose storage would stay with them.
+pub(crate) fn apart(bytes: &Bytes) -> Bytes {
+    if is_planted("metadata-keeps-its-frame") { bytes.clone() } else { Bytes::copy_from_slice(bytes) }
+}
 
 macro_rules! text {
     ($($type:ident),*) => {

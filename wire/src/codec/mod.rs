@@ -16,6 +16,7 @@ pub use encoder::Encoder;
 pub(crate) use encoder::Tags;
 pub use error::{DecodeError, EncodeError};
 pub use field::{Field, Nullable};
+pub(crate) use group::apart;
 pub(crate) use message::message;
 pub use records::Records;
 pub use topic::TopicRef;

@@ -5,6 +5,7 @@
 //!
 //! Deviations: none is a secret. A broker without a name is the one that answers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_broker_core::BrokerId;
@@ -122,11 +123,10 @@ impl DescribeConfigsResource {
         resource(self.kind, &self.name, me)
     }
 
-    fn wants(&self, name: &str) -> bool {
-        match self.keys.as_deref() {
-            None | Some([]) => true,
-            Some(keys) => keys.iter().any(|key| **key == *name),
-        }
+    /// Which configs are meant; `None` for all.
+    fn wanted(&self) -> Option<BTreeSet<&str>> {
+        let keys = self.keys.as_ref().filter(|keys| !keys.is_empty())?;
+        Some(keys.iter().map(|key| &**key).collect())
     }
 }
 
@@ -142,7 +142,9 @@ impl DescribeConfigsResponse {
             let none = DescribedConfigs { kind: asked.kind, name: Arc::clone(&asked.name), ..Default::default() };
             match results.next() {
                 Ok(entries) => {
-                    let entries = entries.iter().filter(|entry| asked.wants(&entry.name));
+                    let wanted = asked.wanted();
+                    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(name));
+                    let entries = entries.iter().filter(|entry| is_wanted(&entry.name));
                     let configs = entries.map(|entry| DescribedConfig::from_api(entry, request)).collect();
                     DescribedConfigs { configs, ..none }
                 }

@@ -5,6 +5,7 @@
 //!
 //! Deviations: none.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_broker_core::api::{LogDir, LogDirPartition};
@@ -99,13 +100,10 @@ impl DescribeLogDirsRequest {
         Self { topics }
     }
 
-    /// Whether a partition's log is asked for.
-    #[must_use]
-    pub fn wants(&self, partition: &TopicPartition) -> bool {
-        self.topics.as_ref().is_none_or(|topics| {
-            let mut of_topic = topics.iter().filter(|topic| *topic.name == *partition.topic.as_str());
-            of_topic.any(|topic| topic.partitions.contains(&partition.partition))
-        })
+    /// Whose logs are asked for; `None` for all.
+    fn wanted(&self) -> Option<BTreeSet<(&str, i32)>> {
+        let topics = self.topics.as_ref()?.iter();
+        Some(topics.flat_map(|topic| topic.partitions.iter().map(|partition| (&*topic.name, *partition))).collect())
     }
 }
 
@@ -115,7 +113,8 @@ impl DescribeLogDirsResponse {
     pub fn from_api(request: &DescribeLogDirsRequest, result: Result<Vec<LogDir>, Error>) -> Self {
         match result {
             Ok(dirs) => {
-                let dirs = dirs.iter().map(|dir| DescribedLogDir::from_api(request, dir));
+                let wanted = request.wanted();
+                let dirs = dirs.iter().map(|dir| DescribedLogDir::from_api(wanted.as_ref(), dir));
                 Self { dirs: dirs.collect(), ..Self::default() }
             }
             Err(error) => Self { error: Some(error.code), ..Self::default() },
@@ -133,9 +132,11 @@ impl DescribeLogDirsResponse {
 }
 
 impl DescribedLogDir {
-    fn from_api(request: &DescribeLogDirsRequest, dir: &LogDir) -> Self {
-        let wanted = dir.partitions.iter().filter(|log| request.wants(&log.partition));
-        let logs = wanted.map(|log| {
+    fn from_api(wanted: Option<&BTreeSet<(&str, i32)>>, dir: &LogDir) -> Self {
+        let is_wanted = |TopicPartition { topic, partition }: &TopicPartition| {
+            wanted.is_none_or(|wanted| wanted.contains(&(topic.as_str(), *partition)))
+        };
+        let logs = dir.partitions.iter().filter(|log| is_wanted(&log.partition)).map(|log| {
             let described = DescribedLog {
                 partition: log.partition.partition,
                 size: signed(log.size_bytes),

@@ -24,6 +24,11 @@ use crate::shape::{Answers, by_topic, refused};
 #[derive(Debug)]
 pub enum Fetch {}
 
+impl Fetch {
+    /// The first version that says topics by their ids (KIP-516).
+    pub const IDS_FROM: i16 = 13;
+}
+
 impl Api for Fetch {
     const KEY: ApiKey = ApiKey::Fetch;
     const SPEC: Spec = Spec::new(4, 18, 12);
@@ -73,7 +78,7 @@ message! {
     /// A topic's part.
     pub struct FetchTopic {
         /// Which.
-        topic: TopicRef, 0.., form 13..;
+        topic: TopicRef, 0.., form Fetch::IDS_FROM..;
         /// Its partitions.
         partitions: Vec<FetchPartition>, 0..;
     }
@@ -103,7 +108,7 @@ message! {
     /// Partitions that go out of a session.
     pub struct ForgottenTopic {
         /// The topic.
-        topic: TopicRef, 7.., form 13..;
+        topic: TopicRef, 7.., form Fetch::IDS_FROM..;
         /// Which of its partitions.
         partitions: Vec<i32>, 7..;
     }
@@ -127,7 +132,7 @@ message! {
     /// A topic's part.
     pub struct FetchedTopic {
         /// Which.
-        topic: TopicRef, 0.., form 13..;
+        topic: TopicRef, 0.., form Fetch::IDS_FROM..;
         /// Its partitions.
         partitions: Vec<FetchedPartition>, 0..;
     }

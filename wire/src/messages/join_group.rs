@@ -19,7 +19,7 @@ use ottla_broker_core::planted::is_planted;
 
 use crate::answers::told;
 use crate::api::{Api, ApiKey, Spec};
-use crate::codec::message;
+use crate::codec::{apart, message};
 
 /// The API.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl JoinGroupRequest {
     pub fn to_api(&self, version: i16, client_id: Arc<str>, client_host: Arc<str>) -> group::JoinGroup {
         let protocols = self.protocols.iter().map(|protocol| group::GroupProtocol {
             name: Arc::clone(&protocol.name),
-            metadata: protocol.metadata.clone(),
+            metadata: apart(&protocol.metadata),
         });
         let rebalance_timeout = if version == 0 && !is_planted("join-v0-has-no-rebalance-time") {
             self.session_timeout

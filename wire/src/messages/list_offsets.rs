@@ -14,6 +14,7 @@ use ottla_broker_core::api::{IsolationLevel, ListedOffset, OffsetSpec};
 use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_broker_core::{BrokerId, LeaderEpoch, Offset, TopicPartition};
 
+use crate::answers::InOrder;
 use crate::api::{Api, ApiKey, Spec};
 use crate::codec::{TopicRef, message};
 use crate::shape::{Answers, by_topic, refused};
@@ -151,11 +152,14 @@ impl ListOffsetsResponse {
         request: &ListOffsetsRequest,
         results: impl IntoIterator<Item = Result<ListedOffset, Error>>,
     ) -> Self {
-        let mut results = results.into_iter();
-        let mut next = || results.next().unwrap_or_else(|| Err(ErrorCode::UnknownServerError.into()));
+        let mut results = InOrder::new(results);
         let topics = request.topics.iter().map(|topic| ListedTopic {
             name: Arc::clone(&topic.name),
-            partitions: topic.partitions.iter().map(|part| ListedPartition::from_api(part.partition, next())).collect(),
+            partitions: topic
+                .partitions
+                .iter()
+                .map(|part| ListedPartition::from_api(part.partition, results.next()))
+                .collect(),
         });
         Self { topics: topics.collect(), ..Self::default() }
     }

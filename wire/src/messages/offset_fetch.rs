@@ -9,6 +9,7 @@
 //! Deviations: the member and its epoch (version 9) are read and not checked: no group here is of the kind that has
 //! them. Before version 7 a client cannot ask for stable offsets, and gets what is committed (KIP-447).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_broker_core::api::group::{self, CommittedOffset, FetchedOffset, GroupId, OffsetsWanted};
@@ -24,6 +25,11 @@ use crate::shape::{Answers, by_topic, refused};
 /// The API.
 #[derive(Debug)]
 pub enum OffsetFetch {}
+
+impl OffsetFetch {
+    /// The first version that says topics by their ids (KIP-516).
+    pub const IDS_FROM: i16 = 10;
+}
 
 impl Api for OffsetFetch {
     const KEY: ApiKey = ApiKey::OffsetFetch;
@@ -63,7 +69,7 @@ message! {
     /// A topic's part.
     pub struct OffsetFetchTopic {
         /// Which.
-        topic: TopicRef, 0.., form 10..;
+        topic: TopicRef, 0.., form OffsetFetch::IDS_FROM..;
         /// Its partitions.
         partitions: Vec<i32>, 0..;
     }
@@ -93,7 +99,7 @@ message! {
     /// A topic's part.
     pub struct OffsetFetchedTopic {
         /// Which.
-        topic: TopicRef, 0.., form 10..;
+        topic: TopicRef, 0.., form OffsetFetch::IDS_FROM..;
         /// Its partitions.
         partitions: Vec<OffsetFetchedPartition>, 0..;
     }
@@ -160,6 +166,19 @@ impl OffsetFetchRequest {
             ..OffsetFetchGroup::default()
         });
         Self { groups: groups.collect(), require_stable, ..Self::default() }
+    }
+
+    /// Leaves out what is asked for again: all of a group, or one of its partitions.
+    pub fn leave_repetitions_out(&mut self) {
+        let mut all = BTreeSet::new();
+        self.groups.retain(|one| one.topics.is_some() || all.insert(one.group.clone()));
+        let mut seen = BTreeSet::new();
+        let of_groups = self.groups.iter_mut().map(|one| (&one.group, &mut one.topics));
+        for (group, topics) in of_groups.chain([(&self.group, &mut self.topics)]) {
+            for topic in topics.iter_mut().flatten() {
+                topic.partitions.retain(|part| seen.insert((group.clone(), topic.topic.clone(), *part)));
+            }
+        }
     }
 
     /// The groups that are asked for, in order.

@@ -12,6 +12,7 @@ use ottla_broker_core::api::EpochEnd;
 use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_broker_core::{BrokerId, LeaderEpoch, Offset, TopicPartition};
 
+use crate::answers::InOrder;
 use crate::api::{Api, ApiKey, Spec};
 use crate::codec::{TopicRef, message};
 use crate::shape::{Answers, by_topic, refused};
@@ -119,14 +120,13 @@ impl OffsetForLeaderEpochResponse {
         request: &OffsetForLeaderEpochRequest,
         results: impl IntoIterator<Item = Result<EpochEnd, Error>>,
     ) -> Self {
-        let mut results = results.into_iter();
-        let mut next = || results.next().unwrap_or_else(|| Err(ErrorCode::UnknownServerError.into()));
+        let mut results = InOrder::new(results);
         let topics = request.topics.iter().map(|topic| EpochEndTopic {
             name: Arc::clone(&topic.name),
             partitions: topic
                 .partitions
                 .iter()
-                .map(|part| EpochEndPartition::from_api(part.partition, next()))
+                .map(|part| EpochEndPartition::from_api(part.partition, results.next()))
                 .collect(),
         });
         Self { topics: topics.collect(), ..Self::default() }

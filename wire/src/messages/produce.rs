@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ottla_broker_core::api::{self, Acks, Appended};
 use ottla_broker_core::error::{Error, ErrorCode};
 use ottla_broker_core::log::Durability;
@@ -17,10 +18,14 @@ use ottla_broker_core::record::{self, Batch, Compression};
 use ottla_broker_core::{Offset, TopicName};
 
 use super::leaders::{CurrentLeader, NodeEndpoint};
+use crate::answers::InOrder;
 use crate::api::{Api, ApiKey, Spec};
 use crate::codec::{Records, TopicRef, message};
 use crate::shape::{Answers, by_topic, refused};
 use crate::version::Versions;
+
+/// How many times its own bytes a batch may keep in memory. A frame for so many partitions, with as much for each, is not copied.
+const MOST_KEPT: usize = 8;
 
 /// The API.
 #[derive(Debug)]
@@ -156,6 +161,19 @@ impl ProduceRequest {
         self.topics.iter().flat_map(|topic| topic.partitions.iter().map(|part| (&topic.topic, part.partition)))
     }
 
+    /// Copies the batches that are little of their frame, which has `frame` bytes: the log keeps batches, and with each its
+    /// whole storage.
+    pub(crate) fn let_go_of(&mut self, frame: usize) {
+        for part in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            if let Some(Records::Raw(bytes)) = &mut part.records
+                && bytes.len() < frame / MOST_KEPT
+                && !is_planted("small-batch-keeps-its-frame")
+            {
+                *bytes = Bytes::copy_from_slice(bytes);
+            }
+        }
+    }
+
     /// Takes the batches out, in the order of [`partitions`](Self::partitions). What stays says what was asked, and
     /// is all that [`ProduceResponse::from_api`] needs.
     ///
@@ -203,14 +221,13 @@ impl ProduceResponse {
     /// One that is missing is an `UNKNOWN_SERVER_ERROR`.
     #[must_use]
     pub fn from_api(request: &ProduceRequest, results: impl IntoIterator<Item = Result<Appended, Error>>) -> Self {
-        let mut results = results.into_iter();
-        let mut next = || results.next().unwrap_or_else(|| Err(ErrorCode::UnknownServerError.into()));
+        let mut results = InOrder::new(results);
         let topics = request.topics.iter().map(|topic| ProducedTopic {
             topic: topic.topic.clone(),
             partitions: topic
                 .partitions
                 .iter()
-                .map(|part| ProducedPartition::from_api(part.partition, next()))
+                .map(|part| ProducedPartition::from_api(part.partition, results.next()))
                 .collect(),
         });
         Self { topics: topics.collect(), ..Self::default() }

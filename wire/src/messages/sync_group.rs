@@ -14,7 +14,7 @@ use ottla_broker_core::error::{Error, ErrorCode};
 
 use crate::answers::outcome;
 use crate::api::{Api, ApiKey, Spec};
-use crate::codec::message;
+use crate::codec::{apart, message};
 
 /// The API.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl SyncGroupRequest {
             let message = format!("group {}: member {} does not name its protocol", self.group, self.member);
             return Err(Error::new(ErrorCode::InconsistentGroupProtocol, message));
         }
-        let assignments = self.assignments.iter().map(|one| (one.member.clone(), one.assignment.clone()));
+        let assignments = self.assignments.iter().map(|one| (one.member.clone(), apart(&one.assignment)));
         Ok(group::SyncGroup {
             group: self.group.clone(),
             generation: self.generation,

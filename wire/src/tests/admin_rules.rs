@@ -348,3 +348,30 @@ fn scram_credentials_are_set_and_told_without_their_secrets() {
     let came = AlterUserScramCredentialsResponse::from_api(results).into_api(&users);
     assert_eq!((code(&came[0]), came[1].clone()), (ErrorCode::ResourceNotFound, Ok(())));
 }
+
+/// Each of these would take minutes if each thing that is asked for were compared with each that there is.
+#[test]
+fn what_is_asked_for_is_looked_up_and_not_compared_with_everything() {
+    let names: Vec<_> = (0..100_000).map(|n| at(&format!("a-topic-with-a-long-name-{n}"), 7)).collect();
+    let log = |partition: &TopicPartition| LogDirPartition {
+        partition: partition.clone(),
+        size_bytes: 9,
+        offset_lag: 0,
+        future: false,
+    };
+    let dir = LogDir {
+        path: "/data".to_owned(),
+        partitions: names.iter().map(log).collect(),
+        total_bytes: None,
+        usable_bytes: None,
+    };
+    let request = DescribeLogDirsRequest::from_api(Some(&names));
+    let came = DescribeLogDirsResponse::from_api(&request, Ok(vec![dir])).into_api().unwrap();
+    assert_eq!(came[0].as_ref().unwrap().partitions.len(), names.len());
+
+    let mut request = DescribeConfigsRequest::from_api(&[ConfigResource::Broker], ME);
+    request.resources[0].keys = Some(names.iter().map(|one| Arc::from(one.topic.as_str())).collect());
+    let entry = |one: &TopicPartition| entry(one.topic.as_str(), "1", ConfigSource::Default);
+    let answer = DescribeConfigsResponse::from_api(&request, [Ok(names.iter().map(entry).collect())]);
+    assert_eq!(answer.results[0].configs.len(), names.len());
+}

@@ -404,3 +404,22 @@ fn groups_are_listed_and_deleted() {
     let came = response.into_api(&request);
     assert_eq!((came[0].is_ok(), code(&came[1])), (true, ErrorCode::NonEmptyGroup));
 }
+
+#[test]
+fn what_is_asked_for_again_is_left_out() {
+    for version in [7, 8] {
+        let partitions = OffsetsWanted::Partitions(vec![at("t", 1), at("t", 0), at("t", 1), at("u", 1), at("t", 0)]);
+        let some = of_group("g", partitions);
+        let mut wanted = vec![some.clone()];
+        if version >= 8 {
+            wanted.extend([of_group("g", OffsetsWanted::All), some, of_group("g", OffsetsWanted::All)]);
+        }
+        let mut request = fetches(version, &wanted);
+        request.leave_repetitions_out();
+        let partitions: Vec<_> =
+            request.wanted(version).into_iter().filter_map(|one| Some(one.partitions()?.collect::<Vec<_>>())).collect();
+        let once = [(TopicRef::Name("t".into()), 1), (TopicRef::Name("t".into()), 0), (TopicRef::Name("u".into()), 1)];
+        assert_eq!(partitions.concat(), once.iter().map(|(topic, part)| (topic, *part)).collect::<Vec<_>>());
+        assert_eq!(request.wanted(version).len(), if version < 8 { 1 } else { 3 });
+    }
+}

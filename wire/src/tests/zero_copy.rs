@@ -6,7 +6,8 @@ use ottla_broker_core::{LeaderEpoch, Offset};
 
 use super::frame;
 use crate::messages::{
-    Fetch, FetchResponse, FetchedPartition, FetchedTopic, Produce, ProducePartition, ProduceRequest, ProduceTopic,
+    Fetch, FetchResponse, FetchedPartition, FetchedTopic, JoinGroupProtocol, JoinGroupRequest, Produce,
+    ProducePartition, ProduceRequest, ProduceTopic, SyncGroupAssignment, SyncGroupRequest,
 };
 use crate::{
     Encoded, Progress, Records, Request, TopicRef, decode_request, decode_response, encode_request, encode_response,
@@ -67,6 +68,44 @@ fn a_request_is_read_where_it_lies() {
     let batch = read.take_batches(9).remove(0).unwrap();
     batch.verify_crc().unwrap();
     assert!(points_into(&frame, batch.body()));
+}
+
+#[test]
+fn what_is_kept_of_a_frame_does_not_keep_much_more() {
+    let records = |value: &[u8]| Some(Records::Batches(vec![batch(value, Compression::None)]));
+    let parts = [&[9; 100][..], &[9; 3_000], &[9; 3_000]];
+    let partitions =
+        parts.iter().zip(0..).map(|(value, partition)| ProducePartition { partition, records: records(value) });
+    let topics = vec![ProduceTopic { topic: TopicRef::Name("t".into()), partitions: partitions.collect() }];
+    let request = ProduceRequest { acks: -1, topics, ..ProduceRequest::default() };
+    let within = |frame: &Bytes| -> Vec<_> {
+        let (_, Request::Produce(mut read)) = decode_request(frame).unwrap() else {
+            panic!("another request came out")
+        };
+        read.take_batches(9).into_iter().map(|batch| points_into(frame, batch.unwrap().body())).collect()
+    };
+    let sent = frame(&encode_request::<Produce>(1, None, 9, &request).unwrap());
+    assert_eq!(within(&sent), [false, true, true], "one of three is small");
+    // Bytes after the last field belong to nobody.
+    let padded = Bytes::from([&sent[..], &[0; 100_000]].concat());
+    assert_eq!(within(&padded), [false; 3]);
+}
+
+#[test]
+fn what_a_group_keeps_is_apart_from_its_frame() {
+    let bytes = Bytes::from(vec![7; 10_000]);
+    let protocol = JoinGroupProtocol { name: "range".into(), metadata: bytes.clone() };
+    let join = JoinGroupRequest { protocols: vec![protocol], ..JoinGroupRequest::default() };
+    let join = join.to_api(5, "c".into(), "h".into());
+    let sync = SyncGroupRequest {
+        assignments: vec![SyncGroupAssignment { member: "m".into(), assignment: bytes.clone() }],
+        ..SyncGroupRequest::default()
+    };
+    let sync = sync.to_api(4).unwrap();
+    for kept in [&join.protocols[0].metadata, &sync.assignments[0].1] {
+        assert_eq!(*kept, bytes);
+        assert!(!points_into(&bytes, kept), "the frame stays with it");
+    }
 }
 
 #[test]

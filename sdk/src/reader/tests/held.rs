@@ -1,6 +1,7 @@
 //! What a consumer does to a partition that the application is slow with.
 
 use std::future::poll_fn;
+use std::time::Duration;
 
 use super::*;
 
@@ -74,4 +75,23 @@ async fn what_was_held_is_asked_for_before_an_idle_fetch_is_over() {
         assert_eq!(batch_of(&mut reader).await, (0, vec![expected]));
     }
     assert_eq!(reader.engine.context.env.now(), began);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_is_handed_over_although_the_log_goes_on_elsewhere() {
+    let fake = Fake::new(&[&[1; 5]]);
+    let client = fake.client().await;
+    let mut reader = client.reader().topic("t").if_out_of_range(OutOfRange::Earliest).build().await.unwrap();
+    assert_eq!(batch_of(&mut reader).await, (0, vec![0]));
+    reader.engine.hold(0);
+    fake.change(0, |partition| {
+        partition.start = Offset(10);
+        partition.batches = vec![batch(10, 1)];
+    });
+    // The fetch in flight is told that what it asks for is gone.
+    assert!(tokio::time::timeout(Duration::from_secs(1), batch_of(&mut reader)).await.is_err());
+    reader.engine.let_go(0);
+    for expected in [1, 2, 3, 4, 10] {
+        assert_eq!(batch_of(&mut reader).await, (0, vec![expected]));
+    }
 }

@@ -120,6 +120,31 @@ async fn it_is_never_too_late_to_log_in_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_not_let_in_waits_for_that_answer() {
+    let wrong = SaslAuthenticateRequest { token: Token(Bytes::from_static(b"\0alice\0wander")) };
+    let (mut client, ended) = Client::connect().await;
+    let since = client.shared.env.now();
+    assert_eq!(client.propose("PLAIN", 1).await, None);
+    assert_eq!(client.shared.env.now(), since, "there is nothing to wait for yet");
+    client.send::<SaslAuthenticate>(2, &wrong).await;
+    let answer = client.hear::<SaslAuthenticate>(2).await.unwrap();
+    assert_eq!(answer.error, Some(ErrorCode::SaslAuthenticationFailed));
+    assert_eq!(client.shared.env.now().since(since), Limits::default().refusal);
+    assert_eq!(ended.await.unwrap().name(), "refused_log_in");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_follows_a_token_waits_until_it_is_known_who_asks() {
+    let (mut client, _ended) = Client::connect().await;
+    assert_eq!(client.propose("PLAIN", 1).await, None);
+    let token = Token(Bytes::from_static(b"\0alice\0wonder"));
+    client.send::<SaslAuthenticate>(2, &SaslAuthenticateRequest { token }).await;
+    client.send::<Metadata>(12, &MetadataRequest::default()).await;
+    assert_eq!(client.hear::<SaslAuthenticate>(2).await.unwrap().error, None);
+    assert!(client.hear::<Metadata>(12).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_becomes_another_by_logging_in_again() {
     let (mut client, ended) = Client::logged_in().await;
     client.pass(LIFE / 2).await;
