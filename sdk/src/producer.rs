@@ -14,6 +14,7 @@ mod batch;
 mod budget;
 mod builder;
 mod completion;
+mod crowd;
 mod delivery;
 mod error;
 mod gather;
@@ -130,7 +131,11 @@ impl Producer {
     /// Enqueues `record`, waiting for room only (and, for a topic's first record, for its metadata). Its
     /// partition and its place among the partition's records are fixed when this returns.
     ///
-    /// Waiting is first come, first served, and cancel-safe.
+    /// Room there is up to [`max_unacked_bytes`](ProducerBuilder::max_unacked_bytes). While answers come fast it also waits,
+    /// a few milliseconds at most, for what would only pile up: when behind a partition's batches in flight five more are
+    /// full already.
+    ///
+    /// Waiting for room is first come, first served, and cancel-safe.
     ///
     /// # Errors
     /// When the record can never be sent.
@@ -138,6 +143,7 @@ impl Producer {
         let shared = &self.handle.shared;
         let bytes = record.reserved_bytes();
         let needed = shared.admissible(&record, bytes)?;
+        shared.crowd.wait(&shared.parts.env, gather::LONG).await;
         shared.take_room(needed).await?;
         match shared.enqueue_known(record, bytes) {
             Ok(placed) => placed.map_err(|refused| refused.error),

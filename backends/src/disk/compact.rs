@@ -35,11 +35,12 @@ struct Segment {
 }
 
 impl Engine {
-    /// Sorts the oldest half of the journal, and what is mostly dead.
-    pub(super) fn compact(&self) -> io::Result<()> {
+    /// Sorts the oldest half of the journal, and what is mostly dead. Says whether a checkpoint was taken: where all is
+    /// sorted well enough there is no need for one.
+    pub(super) fn compact(&self) -> io::Result<bool> {
         let victims = self.victims();
         if victims.is_empty() {
-            return self.checkpoint(false);
+            return Ok(false);
         }
         let mut moving = Vec::new();
         for log in self.core.logs() {
@@ -63,7 +64,7 @@ impl Engine {
             }
             self.shelf.files.sync_names()?;
         }
-        self.checkpoint(false)
+        self.checkpoint(false).map(|()| true)
     }
 
     /// The files to sort. Those that are sorted well enough are adopted instead.

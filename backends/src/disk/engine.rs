@@ -23,8 +23,9 @@ use super::options::{DiskOptions, Level};
 use super::shelf::{About, Shelf};
 use crate::engine::{Applied, Core, Group, Work};
 
-/// Journal files that hold what is not durable, besides the one that is written: at the level `os` only.
-const MOST_UNSYNCED: usize = 8;
+/// Journal files that hold what is not durable, besides the one that is written: at the level `os` only. Twice what the
+/// background lets come together before it begins to sync.
+const MOST_UNSYNCED: usize = 16;
 /// Journal files that are kept to be written again: their blocks are on the medium already.
 const MOST_SPARE: usize = 4;
 
@@ -288,18 +289,17 @@ impl Engine {
         plan: &Plan,
         waits: bool,
     ) -> (MutexGuard<'a, State>, Result<(), Error>) {
-        // What the file holds is durable before another one is written; at the level `os` the background sees to it, unless it
-        // is behind.
+        while waits && !state.ended && !state.troubled && self.poisoned().is_none() && self.is_behind(&state) {
+            self.changed.notify_all();
+            state = self.wait(state);
+        }
+        // What the file holds is durable before another one is written; at the level `os` the background sees to it.
         if self.options.level == Level::Os && state.journal.unsynced.len() < MOST_UNSYNCED {
             state.journal.leave();
         } else if let Err(error) = state.journal.sync() {
             let message =
                 "a journal file could not be synced: nothing more is acknowledged until the storage is opened anew";
             return (state, Err(Error::new(ErrorKind::Poisoned, message).with_source(error)));
-        }
-        while waits && !state.ended && !state.troubled && self.journal_bytes() > self.options.journal_bytes {
-            self.changed.notify_all();
-            state = self.wait(state);
         }
         let room = plan.room(state.journal.reserve);
         let large = room > self.options.file_bytes;
@@ -329,6 +329,11 @@ impl Engine {
             // The file that there is stays, for changes without records.
             Err(error) => (state, Err(full(&error))),
         }
+    }
+
+    /// Whether the background has more to do than may wait.
+    fn is_behind(&self, state: &State) -> bool {
+        self.journal_bytes() > self.options.journal_bytes || state.journal.unsynced.len() >= MOST_UNSYNCED
     }
 
     /// Bytes of journal files that wait to be sorted.

@@ -65,14 +65,15 @@ pub(super) struct Journal {
     pub(super) scratch: Vec<u8>,
 }
 
-/// Files that hold what is not durable.
+/// What there is to sync.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// Nothing more is written to them.
-    pub(super) left: Vec<Arc<dyn File>>,
-    pub(super) current: Option<Arc<dyn File>>,
+    /// Files that hold what is not durable; the last one may still be written to.
+    pub(super) files: Vec<Arc<dyn File>>,
+    /// How many of them are not.
+    left: usize,
     /// The number of the chunk that comes next.
-    pub(super) through: u64,
+    through: u64,
 }
 
 /// A group as it will lie on the medium.
@@ -199,14 +200,18 @@ impl Journal {
 
     /// What to sync so that all chunks so far are durable.
     pub(super) fn written(&self) -> Written {
-        let current = self.current.as_ref().map(|current| Arc::clone(&current.file));
-        Written { left: self.unsynced.clone(), current, through: self.next_chunk }
+        let mut files = Vec::new();
+        if self.durable < self.next_chunk {
+            files.extend(self.unsynced.iter().chain(self.current.iter().map(|current| &current.file)).cloned());
+        }
+        Written { files, left: self.unsynced.len(), through: self.next_chunk }
     }
 
     /// All that was [`written`](Self::written) then was synced. What was the current file then may have been written to
     /// since, and left: it is to be synced once more.
     pub(super) fn synced(&mut self, written: &Written) {
-        self.unsynced.retain(|file| !written.left.iter().any(|synced| Arc::ptr_eq(file, synced)));
+        let left = written.files.get(..written.left).unwrap_or_default();
+        self.unsynced.retain(|file| !left.iter().any(|synced| Arc::ptr_eq(file, synced)));
         self.durable = self.durable.max(written.through);
     }
 }

@@ -71,8 +71,9 @@
 //! | `Fsync` (default) | on the medium, and so is the file's name | loses nothing | loses nothing |
 //! | `Os` | in the page cache | loses nothing | loses what was written since the last sync |
 //!
-//! At either level a journal file is synced before the next one is written and before a checkpoint refers to it: what a
-//! machine's death takes away at `Os` is the end of the log, at most one journal file, never something in its middle.
+//! At either level all that a checkpoint refers to is synced before the checkpoint is. At `Os` the operating system writes
+//! when it sees fit; once eight journal files wait for it the background syncs them, and the writer waits only when there
+//! are twice as many. What a machine's death takes away there is the end of the log, never something in its middle.
 //! After a failed write or sync nothing more is acknowledged (`Poisoned`) until the directory is opened anew: a second
 //! sync that succeeds says nothing of the pages of the first. On a full disk records are refused (`Full`), and taken again
 //! when there is room; trims and removals, which give room back, go through.

@@ -22,7 +22,7 @@ use super::settings::Config;
 
 /// What takes this long is not waited for. A disk's sync takes less, even a bad one; a PUT to a bucket, or a round trip to
 /// another region, takes more.
-const LONG: Duration = Duration::from_millis(20);
+pub(super) const LONG: Duration = Duration::from_millis(20);
 /// The weight of a new answer in the smoothed time: one eighth, as for TCP's round trips (RFC 6298).
 const WEIGHT: u32 = 8;
 
@@ -46,6 +46,11 @@ impl Gather {
     /// A batch was answered, after `took`.
     pub(super) fn answered(&mut self, took: Duration) {
         self.answer = Some(self.answer.map_or(took, |smoothed| (smoothed * (WEIGHT - 1) + took) / WEIGHT));
+    }
+
+    /// Whether answers come, and come fast: those in flight, the first of which went at `oldest`, will soon have theirs.
+    pub(super) fn flows(&self, oldest: Moment, now: Moment) -> bool {
+        self.answer.is_some_and(|answer| answer < LONG) && now.since(oldest) < LONG
     }
 
     /// A batch went.

@@ -22,6 +22,7 @@ use ottla_broker_core::{BrokerId, Offset, TopicPartition};
 
 use super::batch::{self, Content, Pending, Settlement};
 use super::completion::Receipt;
+use super::crowd::READY;
 use super::error::Error;
 use super::gather::{Gather, Outlook};
 use super::settings::Config;
@@ -118,6 +119,17 @@ impl Partition {
             open.own.seal(open.own_count);
             self.queue.push_back(open);
         }
+    }
+
+    /// Whether there is a full batch for whatever the next answers make way for.
+    pub(super) fn has_enough(&self) -> bool {
+        self.queue.len() >= READY
+    }
+
+    /// Whether what is full already will not be sent before the next answers come, which is soon.
+    pub(super) fn is_crowded(&self, now: Moment) -> bool {
+        self.has_enough()
+            && self.in_flight.iter().map(|sent| sent.sent).min().is_some_and(|oldest| self.gather.flows(oldest, now))
     }
 
     /// Whether its next batch is one that is not full, and others are in flight: when it goes depends on the broker.

@@ -15,6 +15,7 @@ use super::backoff;
 use super::barrier::Barrier;
 use super::batch::Settlement;
 use super::budget::Budget;
+use super::crowd::Crowd;
 use super::delivery::Delivery;
 use super::error::{Error, NotEnqueued};
 use super::reports::Reports;
@@ -45,6 +46,8 @@ pub(super) struct Shared {
     pub(super) prompt: Notify,
     /// What can go must not wait for the sender's pace.
     pub(super) hurry: AtomicBool,
+    /// Whether `enqueue` waits for what is ahead.
+    pub(super) crowd: Crowd,
 }
 
 /// Something that the sender waited for.
@@ -101,6 +104,7 @@ impl Shared {
             wake: Notify::new(),
             prompt: Notify::new(),
             hurry: AtomicBool::new(false),
+            crowd: Crowd::default(),
         })
     }
 
@@ -164,6 +168,10 @@ impl Shared {
     fn appended(&self, mut state: MutexGuard<'_, State>) {
         let (news, full) = (std::mem::take(&mut state.news), std::mem::take(&mut state.full));
         let wanted = std::mem::take(&mut state.wanted);
+        // Under the lock, so that no answer comes in between.
+        if let Some(at) = state.crowded.take() {
+            self.crowd.gathered(at);
+        }
         drop(state);
         wanted.into_iter().for_each(|topic| self.later(self.load_in_background(topic)));
         if full && is_planted("full-batch-waits-for-sender") {
@@ -256,6 +264,11 @@ impl Shared {
                     self.barrier.split(order.0);
                 }
                 state.apply(index, effects, &mut settled, &self.parts);
+            }
+            if let Some(at) = self.crowd.at()
+                && !state.partition_mut(at).is_some_and(|partition| partition.has_enough())
+            {
+                self.crowd.dissolved();
             }
             if std::mem::take(&mut state.news) {
                 self.wake.notify_one();

@@ -74,6 +74,8 @@ pub(super) struct State {
     pub(super) news: bool,
     /// A batch became full.
     pub(super) full: bool,
+    /// A partition that has more full batches than it needs.
+    pub(super) crowded: Option<Index>,
     /// Topics that records have begun to wait for.
     pub(super) wanted: Vec<TopicName>,
     /// Why no further record is taken. Those that are here go on until it is [`over`](Self::over).
@@ -200,6 +202,9 @@ impl State {
             partition.seal_open();
             news = true;
             self.full = true;
+            if partition.is_crowded(parts.env.now()) {
+                self.crowded = Some(index);
+            }
         }
         let fresh = partition.open.is_none();
         if fresh {

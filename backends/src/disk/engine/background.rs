@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use ottla_broker_core::planted::is_planted;
 
-use super::{Engine, MOST_SPARE, State, again};
+use super::{Engine, MOST_SPARE, MOST_UNSYNCED, State, again};
 use crate::disk::checkpoints;
 use crate::disk::format::{Checkpoint, FileEntry, FileKind, checkpoint_name};
+use crate::disk::journal::Written;
 use crate::disk::options::Level;
 use crate::disk::shelf::{self, About};
 
@@ -55,11 +56,13 @@ impl Engine {
     /// A recovery goes through what was written since. At the level `os` a checkpoint costs more: it is durable, and so
     /// has to be all before it, which until then is the operating system's to write when it sees fit.
     fn wants_checkpoint(&self, state: &State) -> bool {
-        let most = match self.options.level {
-            Level::Fsync => self.options.file_bytes,
-            Level::Os => self.options.journal_bytes / 2,
-        };
-        state.since_checkpoint >= most
+        match self.options.level {
+            Level::Fsync => state.since_checkpoint >= self.options.file_bytes,
+            Level::Os => {
+                state.since_checkpoint >= self.options.journal_bytes
+                    || state.journal.unsynced.len() >= MOST_UNSYNCED / 2
+            }
+        }
     }
 
     fn wants_compaction(&self) -> bool {
@@ -74,44 +77,25 @@ impl Engine {
     pub(in crate::disk) fn tend(&self) -> io::Result<()> {
         // A full disk does not keep the compactor from giving room back.
         let prepared = self.prepare();
-        self.sync_ahead()?;
         let (due, trimmed) = {
             let mut state = self.lock();
             let trimmed = std::mem::take(&mut state.trimmed);
             (self.wants_checkpoint(&state), trimmed)
         };
-        // What is dead goes first: the compactor may need its room. And the compactor takes a checkpoint of its own.
-        let sorts = self.wants_compaction();
-        if (trimmed && self.has_dead() || due && !sorts)
-            && let Err(error) = self.checkpoint(false)
-        {
+        // What is dead goes first: the compactor may need its room.
+        let clears = trimmed && self.has_dead();
+        if clears && let Err(error) = self.checkpoint(false) {
             // Room is still to be given back.
-            self.lock().trimmed |= trimmed;
+            self.lock().trimmed = true;
             return Err(error);
         }
-        let sorted = if sorts { self.compact() } else { Ok(()) };
-        prepared.or_else(|_| self.prepare()).and(sorted)
-    }
-
-    /// Makes durable what was written and the writer does not sync, before a checkpoint does it and the writer has to
-    /// wait for that.
-    fn sync_ahead(&self) -> io::Result<()> {
-        let written = {
-            let state = self.lock();
-            let due = self.wants_checkpoint(&state) || self.wants_compaction();
-            if !due || self.options.level != Level::Os || self.poisoned().is_some() {
-                return Ok(());
-            }
-            state.journal.written()
-        };
-        for file in written.left.iter().chain(&written.current) {
-            file.sync().inspect_err(|error| {
-                self.poison("the journal could not be synced", again(error));
-            })?;
-        }
-        self.lock().journal.synced(&written);
-        self.changed.notify_all();
-        Ok(())
+        let sorts = self.wants_compaction();
+        let sorted = if sorts { self.compact() } else { Ok(false) };
+        let outcome = sorted.and_then(|saved| {
+            let wanted = due && !clears || sorts && self.has_dead();
+            if wanted && !saved { self.checkpoint(false) } else { Ok(()) }
+        });
+        prepared.or_else(|_| self.prepare()).and(outcome)
     }
 
     /// Has the next journal file ready.
@@ -164,10 +148,15 @@ impl Engine {
         self.wanted.store(true, Ordering::Release);
         let mut state = self.lock();
         self.wanted.store(false, Ordering::Release);
-        let taken = self.settle(&mut state).map(|()| self.take(&mut state, clean));
+        if let Some(error) = self.poisoned() {
+            return Err(io::Error::other(error));
+        }
+        let (taken, written) = (self.take(&mut state, clean), state.journal.written());
         drop(state);
         self.changed.notify_all();
-        let taken = taken?;
+        if !is_planted("checkpoint-before-its-data") {
+            self.settle(&written)?;
+        }
         if let Err(error) = self.save(&taken) {
             // It is still due.
             self.lock().since_checkpoint += taken.since;
@@ -199,16 +188,22 @@ impl Engine {
             .is_ok_and(|size| size == self.options.file_bytes)
     }
 
-    /// Has all that was applied durable, or never again: a sync that failed may seem to succeed when it is asked anew.
-    fn settle(&self, state: &mut State) -> io::Result<()> {
-        if let Some(error) = self.poisoned() {
-            return Err(io::Error::other(error));
+    /// Has durable what a checkpoint is about to call so, while the writer goes on. Or never again: a sync that failed may
+    /// seem to succeed when it is asked anew.
+    fn settle(&self, written: &Written) -> io::Result<()> {
+        for file in &written.files {
+            file.sync().inspect_err(|error| {
+                if !is_planted("checkpoint-syncs-again") {
+                    self.poison("the journal could not be synced", again(error));
+                }
+            })?;
+            // The writer may have filled a file meanwhile, and does not want to make the next one itself. What fails here is
+            // tried again soon, and told then.
+            let _ = self.prepare();
         }
-        state.journal.sync().inspect_err(|error| {
-            if !is_planted("checkpoint-syncs-again") {
-                self.poison("the journal could not be synced", again(error));
-            }
-        })
+        self.lock().journal.synced(written);
+        self.changed.notify_all();
+        Ok(())
     }
 
     /// The state between two groups.

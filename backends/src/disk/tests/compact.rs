@@ -225,7 +225,9 @@ proptest! {
                         .unwrap();
                     *start = to;
                 }
-                Step::Compact => driven.storage.parts().1.compact().unwrap(),
+                Step::Compact => {
+                    driven.storage.parts().1.compact().unwrap();
+                }
                 Step::Reopen => {
                     now(driven.storage.close()).unwrap();
                     let files = driven.files.clone();

@@ -1,6 +1,6 @@
-//! Journal files are made while the writer goes on.
+//! What takes long is done while the writer goes on: journal files are made, and synced for a checkpoint.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
@@ -11,14 +11,45 @@ use super::driven::{Driven, SMALL, key};
 use crate::disk::files::crash::{Call, Choice, CrashFiles, Failure, Fault};
 use crate::disk::files::{File, Files};
 use crate::disk::storage::{DiskStorage, Runner};
+use crate::disk::{DiskOptions, Level};
 
 type Hook = Box<dyn FnOnce() + Send>;
 
-/// Files that do something else in the midst of creating one.
+/// Files that do something else in the midst of creating one, or of a sync.
 #[derive(Clone, Default)]
 struct Hooked {
     files: CrashFiles,
     hook: Arc<Mutex<Option<Hook>>>,
+    sync_hook: Arc<Mutex<Option<Hook>>>,
+}
+
+#[derive(Debug)]
+struct HookedFile {
+    file: Arc<dyn File>,
+    files: Hooked,
+}
+
+impl File for HookedFile {
+    fn write_at(&self, position: u64, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        self.file.write_at(position, parts)
+    }
+
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(position, buffer)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()?;
+        let hook = self.files.sync_hook.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook();
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
 }
 
 impl std::fmt::Debug for Hooked {
@@ -37,7 +68,8 @@ impl Files for Hooked {
         if let Some(hook) = hook {
             hook();
         }
-        self.files.create(name, room)
+        let file = self.files.create(name, room)?;
+        Ok(Arc::new(HookedFile { file, files: self.clone() }))
     }
 
     fn open(&self, name: &str, writable: bool) -> io::Result<Arc<dyn File>> {
@@ -149,6 +181,30 @@ fn a_file_that_cannot_be_made_leaves_no_name_behind_and_the_next_one_is_made() {
         let end = driven.log(1).bounds().durable_end.0;
         assert_eq!(recovered(&driven), (0..end).collect::<Vec<_>>(), "{call:?}");
     }
+}
+
+/// At the level `os` a checkpoint has much to sync. What is written meanwhile is not in it, and not lost by it.
+#[test]
+fn a_checkpoint_syncs_while_the_writer_goes_on() {
+    let hooked = Hooked::default();
+    let options = DiskOptions { level: Level::Os, ..SMALL };
+    let storage =
+        DiskStorage::open(Arc::new(hooked.clone()), options, Uuid::from_u128(1), None, Runner::Caller).unwrap();
+    let driven = Arc::new(Driven { storage, files: hooked.files.clone() });
+    driven.append(1, 0, 100);
+    driven.write();
+    let inside = Arc::clone(&driven);
+    *hooked.sync_hook.lock().unwrap() = Some(Box::new(move || {
+        assert!(!inside.storage.parts().1.is_locked(), "the writer would have to wait for the sync");
+        inside.append(1, 1, 100);
+        inside.write();
+        assert_eq!(inside.log(1).bounds().durable_end.0, 2, "it is acknowledged");
+    }));
+    driven.storage.checkpoint_now().unwrap();
+    assert!(hooked.sync_hook.lock().unwrap().is_none(), "there was something to sync");
+    assert_eq!(recovered(&driven), [0], "a power cut takes what was written since");
+    driven.storage.checkpoint_now().unwrap();
+    assert_eq!(recovered(&driven), [0, 1]);
 }
 
 /// With threads: the file is held up, the writer comes to need it, and nobody waits for ever.

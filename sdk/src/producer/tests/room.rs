@@ -2,6 +2,7 @@
 
 use futures::{FutureExt, SinkExt};
 
+use super::fake::Pace;
 use super::*;
 
 fn hold() -> impl Iterator<Item = Act> {
@@ -59,6 +60,47 @@ async fn a_full_batch_goes_before_the_sender_runs() {
     assert!(requests.last() >= Some(&2), "{requests:?}");
     producer.flush().await.unwrap();
     assert_eq!(fake.log("t", 0).len(), 12);
+}
+
+/// More than what answers make way for is not taken while they come fast: it would only wait.
+#[tokio::test(start_paused = true)]
+async fn no_more_is_enqueued_than_flows() {
+    let fake = Fake::new(8).topic("t", 1);
+    let producer = warm(fake.builder().batch_bytes(1_024)).await;
+    fake.pace(Pace::Takes(Duration::from_millis(5)));
+    producer.send(padded(0)).await.unwrap();
+    let mut most = 0;
+    for n in 1..500 {
+        drop(producer.enqueue(padded(n)).await.unwrap());
+        most = most.max(producer.unacked_bytes());
+    }
+    // Five in flight, five that follow them, and the one that is open.
+    assert!((5 * 1_024..=11 * 1_024).contains(&most), "{most} bytes");
+    producer.flush().await.unwrap();
+    assert_eq!(fake.log("t", 0).len(), 500);
+    assert!(fake.requests().iter().flatten().count() < 500 / 4, "batches are full");
+}
+
+/// Where answers do not come, there is room for all that may be unacknowledged, at once.
+#[tokio::test(start_paused = true)]
+async fn what_does_not_flow_is_not_waited_for() {
+    let fake = Fake::new(9).topic("t", 1);
+    let producer = warm(fake.builder().batch_bytes(1_024)).await;
+    fake.pace(Pace::Takes(Duration::from_millis(5)));
+    producer.send(padded(0)).await.unwrap();
+    fake.script(hold());
+    let begun = fake.env.now();
+    for n in 1..500 {
+        drop(producer.enqueue(padded(n)).await.unwrap());
+    }
+    assert!(fake.env.now().since(begun) < Duration::from_millis(50), "only what flowed a moment ago is waited for");
+    assert_eq!(producer.unacked_bytes(), 499 * padded(1).reserved_bytes());
+    fake.clear_script();
+    fake.release_all();
+    settle().await;
+    fake.release_all();
+    producer.flush().await.unwrap();
+    assert_eq!(fake.log("t", 0).len(), 500);
 }
 
 #[tokio::test(start_paused = true)]
