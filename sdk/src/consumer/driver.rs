@@ -22,6 +22,7 @@ use futures::stream::FuturesUnordered;
 use ottla_broker_core::TopicName;
 use ottla_broker_core::api::group::Generation;
 use ottla_broker_core::env::{BoxFuture, Moment};
+use ottla_broker_core::planted::is_planted;
 use tokio::sync::{mpsc, oneshot};
 
 use super::assignor::Assignor;
@@ -235,8 +236,10 @@ impl Driver {
     fn begin_closing(&mut self, limit: Duration, reply: Option<oneshot::Sender<Result<Left, Error>>>) {
         let until = self.context.env.now() + limit;
         if let Some(closing) = &mut self.closing {
+            // Who drops it meanwhile asks for nothing: the limit that was asked for holds.
+            let asked = reply.is_some() || is_planted("drop-cuts-a-shutdown-short");
             closing.replies.extend(reply);
-            if until < closing.until {
+            if asked && until < closing.until {
                 (closing.until, closing.limit) = (until, limit);
             }
             return;

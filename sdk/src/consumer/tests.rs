@@ -92,3 +92,24 @@ fn offsets_for_times_follow_leaders_and_create_nothing() {
         assert!(handle.offsets_for_times([]).await.unwrap().is_empty());
     });
 }
+
+#[test]
+fn who_is_dropped_while_it_shuts_down_has_the_time_that_was_given() {
+    run(3, async |world| {
+        let (cluster, client, mut consumer) = started(&world).await;
+        client.producer().build().await.unwrap().send(Record::to("t").value("one")).await.unwrap();
+        consumer.next().await.unwrap().unwrap().ack();
+        let handle = consumer.handle();
+        // Longer than a consumer that is only dropped may take.
+        cluster.delay_answers(Call::OffsetCommit, Duration::from_secs(8));
+        let dropped = async {
+            assert!(consumer.next().await.unwrap().is_none());
+            drop(consumer);
+        };
+        let (ended, ()) = tokio::join!(handle.shutdown(Duration::from_secs(60)), dropped);
+        ended.unwrap();
+        let place = TopicPartition::new(TopicName::new("t").unwrap(), 0);
+        let committed = client.admin().group_offsets("g").await.unwrap();
+        assert_eq!(committed[&place].offset, Offset(1));
+    });
+}
