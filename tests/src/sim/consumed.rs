@@ -37,6 +37,8 @@ struct Run {
 #[derive(Debug, Default)]
 struct Known {
     instance: Option<String>,
+    /// Its present name in the group.
+    member: String,
     /// The newest generation that it joined, and of which it heard its share.
     joined: i32,
     told: i32,
@@ -94,6 +96,11 @@ impl Consumed {
     pub(super) fn joined(&mut self, consumer: u32, member: &str, generation: i32, is_new: bool) -> bool {
         let Some(known) = self.consumers.get_mut(&consumer) else { return false };
         let first = known.joined == 0;
+        // A group that has nobody and nothing is forgotten, and one of its name counts from 1 again, with other members.
+        if known.member != member {
+            known.joined = 0;
+            member.clone_into(&mut known.member);
+        }
         known.joined = known.joined.max(generation);
         let Some(instance) = known.instance.clone() else { return false };
         let before = self.statics.insert(instance, member.to_owned());
