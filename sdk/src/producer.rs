@@ -12,6 +12,7 @@ mod backoff;
 mod barrier;
 mod batch;
 mod budget;
+mod buffers;
 mod builder;
 mod completion;
 mod crowd;
@@ -135,7 +136,8 @@ impl Producer {
     /// a few milliseconds at most, for what would only pile up: when behind a partition's batches in flight five more are
     /// full already.
     ///
-    /// Waiting for room is first come, first served, and cancel-safe.
+    /// Waiting for room is first come, first served, and cancel-safe. With room there is no waiting, but now and then
+    /// it lets other tasks run.
     ///
     /// # Errors
     /// When the record can never be sent.
@@ -143,6 +145,7 @@ impl Producer {
         let shared = &self.handle.shared;
         let bytes = record.reserved_bytes();
         let needed = shared.admissible(&record, bytes)?;
+        shared.let_others_run().await;
         shared.crowd.wait(&shared.parts.env, gather::LONG).await;
         shared.take_room(needed).await?;
         match shared.enqueue_known(record, bytes) {

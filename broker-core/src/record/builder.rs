@@ -78,7 +78,17 @@ impl Builder {
     /// An empty batch to be.
     #[must_use]
     pub fn new(options: BuilderOptions) -> Self {
-        let mut buffer = Vec::with_capacity(options.capacity.max(Header::SIZE));
+        Self::within(options, Vec::new())
+    }
+
+    /// An empty batch to be, in the memory of another: what [`finish_reusing`](Builder::finish_reusing) gave back. Where
+    /// there is some, it grows from that, whatever the expected size.
+    #[must_use]
+    pub fn within(options: BuilderOptions, mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        if buffer.capacity() == 0 {
+            buffer.reserve_exact(options.capacity.max(Header::SIZE));
+        }
         buffer.resize(Header::SIZE, 0);
         Self {
             buffer,
@@ -212,6 +222,29 @@ impl Builder {
     /// [`Error::InvalidAppend`] for a batch of neither records nor [`extend_to`](Builder::extend_to);
     /// [`Error::CodecDisabled`], [`Error::Codec`], [`Error::TooLarge`].
     pub fn finish(mut self, producer: Option<ProducerStamp>, flags: Flags) -> Result<Batch, Error> {
+        let (header, compressed) = self.seal(producer, flags)?;
+        Ok(Batch::from_parts(cut_to_size(compressed.unwrap_or(self.buffer)), header))
+    }
+
+    /// As [`finish`](Builder::finish), and gives its buffer back for the [next](Builder::within), where that is possible: a
+    /// batch of up to 64 KiB is copied to memory of just its size. That is cheaper than a buffer for each that grows,
+    /// is cut to size, and is freed by another thread. The buffer of a larger one becomes the batch, and what comes back
+    /// has no capacity.
+    ///
+    /// # Errors
+    /// As [`finish`](Builder::finish).
+    pub fn finish_reusing(mut self, producer: Option<ProducerStamp>, flags: Flags) -> Result<(Batch, Vec<u8>), Error> {
+        let (header, compressed) = self.seal(producer, flags)?;
+        let (bytes, buffer) = match compressed {
+            Some(bytes) => (cut_to_size(bytes), self.buffer),
+            None if self.buffer.len() <= COPIED => (Bytes::copy_from_slice(&self.buffer), self.buffer),
+            None => (cut_to_size(self.buffer), Vec::new()),
+        };
+        Ok((Batch::from_parts(bytes, header), buffer))
+    }
+
+    /// Writes header and CRC into the buffer, or what the codec makes of it.
+    fn seal(&mut self, producer: Option<ProducerStamp>, flags: Flags) -> Result<(Header, Option<Vec<u8>>), Error> {
         if self.next_delta == 0 {
             return Err(Error::InvalidAppend { reason: "it has no record" });
         }
@@ -241,22 +274,27 @@ impl Builder {
             base_sequence: producer.base_sequence,
             record_count: self.record_count,
         };
-        let mut bytes = if compression == Compression::None {
+        if compression == Compression::None {
             header.seal_summed(&mut self.buffer, self.sum)?;
-            self.buffer
-        } else {
-            let records = self.buffer.get(Header::SIZE..).unwrap_or_default();
-            let mut bytes = compression.compress(records, self.options.level)?;
-            header.seal(&mut bytes)?;
-            bytes
-        };
-        // A batch may live long, in a cache or a queue: it should not hold room that it does not use.
-        if bytes.capacity() - bytes.len() > bytes.len() / 4 {
-            bytes.shrink_to_fit();
+            return Ok((header, None));
         }
-        Ok(Batch::from_parts(Bytes::from(bytes), header))
+        let records = self.buffer.get(Header::SIZE..).unwrap_or_default();
+        let mut bytes = compression.compress(records, self.options.level)?;
+        header.seal(&mut bytes)?;
+        Ok((header, Some(bytes)))
     }
 }
+
+/// A batch may live long, in a cache or a queue: it should not hold room that it does not use.
+fn cut_to_size(mut bytes: Vec<u8>) -> Bytes {
+    if bytes.capacity() - bytes.len() > bytes.len() / 4 {
+        bytes.shrink_to_fit();
+    }
+    Bytes::from(bytes)
+}
+
+/// Bytes of a batch that are copied so that its buffer can be used again.
+const COPIED: usize = 64 << 10;
 
 /// The most that the length field can say.
 const MAX_SIZE: usize = i32::MAX as usize;

@@ -119,6 +119,30 @@ proptest! {
         prop_assert_eq!(builder.finish(None, Flags::default()).unwrap(), batch);
     }
 
+    /// Small ones are copied out of the buffer, large ones take it with them.
+    #[test]
+    fn a_buffer_that_is_used_again_leaves_nothing_behind(
+        batches in vec((inputs(false), codec(), producer(), prop_oneof![Just(0_usize), Just(80 << 10)]), 1..5),
+    ) {
+        let mut buffer = Vec::new();
+        for (inputs, compression, producer, padding) in batches {
+            let options = BuilderOptions { compression, ..BuilderOptions::default() };
+            let (mut fresh, mut reusing) = (Builder::new(options), Builder::within(options, buffer));
+            for builder in [&mut fresh, &mut reusing] {
+                for input in &inputs {
+                    let (key, value) = (input.key.as_deref(), input.value.as_deref());
+                    builder.append(input.timestamp_ms, key, value, &input.header_refs()).unwrap();
+                }
+                builder.append(0, None, Some(&vec![b'x'; padding]), &[]).unwrap();
+            }
+            let (batch, left) = reusing.finish_reusing(producer, Flags::default()).unwrap();
+            prop_assert_eq!(batch.to_bytes(), fresh.finish(producer, Flags::default()).unwrap().to_bytes());
+            prop_assert_eq!(left.capacity() > 0, compression != Compression::None || padding == 0);
+            batch.verify_crc().unwrap();
+            buffer = left;
+        }
+    }
+
     #[test]
     fn a_run_is_split_and_a_cut_is_seen(batches in vec(inputs(true), 1..4), cut in 1..61_usize) {
         let whole: Vec<_> =

@@ -1,6 +1,7 @@
 //! What `flush` waits for.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -11,6 +12,8 @@ use tokio::sync::Notify;
 pub(super) struct Barrier {
     outstanding: Mutex<Outstanding>,
     progress: Notify,
+    /// How many wait.
+    waiting: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -18,6 +21,22 @@ struct Outstanding {
     /// How many pieces each numbered batch has.
     batches: BTreeMap<u64, u32>,
     newest: u64,
+}
+
+/// One who waits, for as long as it lives.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn one(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Barrier {
@@ -49,8 +68,14 @@ impl Barrier {
         }
     }
 
+    /// Whether someone waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
     /// Waits until every batch that is numbered by now has its answer.
     pub(super) async fn wait(&self) {
+        let _one = Waits::one(&self.waiting);
         let newest = self.lock().newest;
         loop {
             let progress = self.progress.notified();

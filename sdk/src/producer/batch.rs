@@ -91,11 +91,17 @@ impl Settlement {
 }
 
 impl Pending {
-    pub(super) fn open(number: u64, own: Arc<Completion>, config: &Config, capacity: usize, now: Moment) -> Self {
+    pub(super) fn open(
+        number: u64,
+        own: Arc<Completion>,
+        config: &Config,
+        (buffer, capacity): (Vec<u8>, usize),
+        now: Moment,
+    ) -> Self {
         let options = BuilderOptions { compression: config.compression, level: config.compression_level, capacity };
         Self {
             order: (number, 0),
-            content: Content::Open(Builder::new(options)),
+            content: Content::Open(Builder::within(options, buffer)),
             segments: Vec::with_capacity(1),
             own,
             own_count: 0,
@@ -178,11 +184,11 @@ impl Pending {
     }
 }
 
-/// Encodes what was taken from a partition, with its sequence.
-pub(super) fn seal(content: Content, stamp: Option<ProducerStamp>) -> Result<Batch, record::Error> {
-    match content {
-        Content::Open(builder) => builder.finish(stamp, Flags::default()),
-        Content::Sealed(batch) => Ok(match stamp {
+/// Encodes what was taken from a partition, with its sequence. With it comes the buffer that it was encoded in.
+pub(super) fn seal(content: Content, stamp: Option<ProducerStamp>) -> Result<(Batch, Vec<u8>), record::Error> {
+    let batch = match content {
+        Content::Open(builder) => return builder.finish_reusing(stamp, Flags::default()),
+        Content::Sealed(batch) => match stamp {
             // A retry sends the very bytes again; only a new identity makes them new.
             Some(stamp)
                 if (batch.producer_id(), batch.producer_epoch(), batch.base_sequence())
@@ -191,9 +197,12 @@ pub(super) fn seal(content: Content, stamp: Option<ProducerStamp>) -> Result<Bat
                 batch.with_producer(stamp.id, stamp.epoch, stamp.base_sequence)
             }
             _ => batch,
-        }),
-        Content::Away => Err(record::Error::InvalidAppend { reason: "its records are with another sender" }),
-    }
+        },
+        Content::Away => {
+            return Err(record::Error::InvalidAppend { reason: "its records are with another sender" });
+        }
+    };
+    Ok((batch, Vec::new()))
 }
 
 /// Two halves of a batch that is larger than its topic takes; the second's first record comes `.1` records

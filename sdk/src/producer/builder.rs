@@ -67,7 +67,8 @@ impl ProducerBuilder {
     }
 
     /// How long a batch that is not full waits for more. Zero by default: a lone record goes at once, and
-    /// records gather while the batch before them is in flight, unless its answer takes long (20 ms and more).
+    /// records gather while the batch before them is in flight, unless its answer takes long (20 ms and more). Of what
+    /// nobody waits for, batches that are not full go once a millisecond at the most.
     pub const fn linger(mut self, linger: Duration) -> Self {
         self.config.linger = linger;
         self

@@ -1,6 +1,6 @@
 //! What a batch's deliveries wait for: one shared completion, one wake of all.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -23,6 +23,7 @@ pub(super) struct Completion {
     dropped: AtomicU32,
     outcome: OnceLock<Vec<Part>>,
     waiting: Mutex<Waiting>,
+    awaited: AtomicBool,
     reports: Arc<Reports>,
     /// Whom to ask when someone waits for a batch that has not gone.
     producer: Weak<Shared>,
@@ -56,11 +57,24 @@ pub(super) struct Receipt {
 
 impl Completion {
     pub(super) fn new(reports: Arc<Reports>, producer: Weak<Shared>) -> Self {
-        Self { dropped: AtomicU32::new(0), outcome: OnceLock::new(), waiting: Mutex::default(), reports, producer }
+        Self {
+            dropped: AtomicU32::new(0),
+            outcome: OnceLock::new(),
+            waiting: Mutex::default(),
+            awaited: AtomicBool::new(false),
+            reports,
+            producer,
+        }
     }
 
-    /// Sends what can go at once.
-    pub(super) fn submit_now(&self) {
+    /// Whether someone waits for it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited.load(Ordering::Acquire)
+    }
+
+    /// Sends what can go at once, and the rest of it as soon as it can.
+    pub(super) fn someone_waits(&self) {
+        self.awaited.store(true, Ordering::Release);
         if let Some(producer) = self.producer.upgrade() {
             producer.submit_now();
         }

@@ -48,7 +48,7 @@ impl Future for Delivery {
         let this = &mut *self;
         if this.slot.is_none() && !this.is_answered() {
             // Someone waits: what can go at once goes from here, which spares a lone record two task switches.
-            this.completion.submit_now();
+            this.completion.someone_waits();
         }
         let answer = this.completion.poll(this.index, &mut this.slot, this.timestamp_ms, cx);
         this.answered |= answer.is_ready();

@@ -60,8 +60,8 @@ pub(super) struct Partition {
     pub(super) listed: bool,
     /// When it is to be looked at next, as registered.
     pub(super) timer: Option<Moment>,
-    /// The size of the last batch that was sealed: the next one's first guess.
-    pub(super) last_size: usize,
+    /// What batches were large lately, in bytes.
+    usual_size: usize,
     pub(super) gather: Gather,
 }
 
@@ -107,7 +107,7 @@ impl Partition {
             failures: 0,
             listed: false,
             timer: None,
-            last_size: 0,
+            usual_size: 0,
             gather: Gather::default(),
         }
     }
@@ -115,10 +115,23 @@ impl Partition {
     /// Puts the open batch behind the queue: no further record joins it.
     pub(super) fn seal_open(&mut self) {
         if let Some(open) = self.open.take() {
-            self.last_size = open.size_in_bytes();
+            // Growing means copying, and what is left over is given back: so the guess falls slowly.
+            self.usual_size = open.size_in_bytes().max(self.usual_size - self.usual_size / 8);
             open.own.seal(open.own_count);
             self.queue.push_back(open);
         }
+    }
+
+    /// How large the next batch may become, in bytes.
+    pub(super) const fn guess(&self, config: &Config) -> usize {
+        // The next size that it would grow to is a full one.
+        if self.usual_size > config.batch_bytes / 2 { usize::MAX } else { self.usual_size + self.usual_size / 8 }
+    }
+
+    /// Whether its next batch is not to wait for the sender's pace: it is full, or somebody waits for it.
+    pub(super) fn is_urgent(&self) -> bool {
+        let awaited = |open: &Pending| open.own.is_awaited() && !is_planted("who-waits-is-not-seen");
+        !self.queue.is_empty() || self.open.as_ref().is_some_and(|open| open.forced || awaited(open))
     }
 
     /// Whether there is a full batch for whatever the next answers make way for.
@@ -209,11 +222,12 @@ impl Partition {
         batch.attempts += 1;
         batch.behind = false;
         let taken = Taken {
+            // Before its content goes.
+            bytes: if is_planted("request-bytes-unseen") { 0 } else { batch.size_in_bytes() },
             order: batch.order,
             attempt: batch.attempts,
             content: std::mem::replace(&mut batch.content, Content::Away),
             stamp: batch.stamp,
-            bytes: batch.size_in_bytes(),
             created: batch.created,
             records: batch.records,
         };

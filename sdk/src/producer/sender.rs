@@ -13,7 +13,7 @@ use super::shared::{Event, Shared};
 use crate::metadata::MetadataCache;
 
 /// While records keep coming that nobody waits for, the sender goes round this often at the most: batches
-/// grow meanwhile. What somebody waits for, a full batch, and what an answer made way for go at once.
+/// grow meanwhile. What somebody waits for, and a full batch, go at once.
 const PACE: Duration = Duration::from_millis(1);
 /// The pause after a refresh or a renewal that failed.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -44,14 +44,12 @@ impl Running {
         let env = self.shared.parts.env.clone();
         let mut timer: Option<(Moment, BoxFuture<'static, ()>)> = None;
         let mut metadata_due = env.now() + MetadataCache::MAX_AGE;
-        // Before this moment only what is urgent goes.
-        let mut paced = env.now();
         let mut urgent = true;
         loop {
             let now = env.now();
             urgent |= self.shared.hurry.swap(false, Ordering::AcqRel);
-            if (urgent || now >= paced) && self.shared.submit_round() {
-                paced = now + PACE;
+            if urgent || now >= self.shared.state().last_taken + PACE {
+                self.shared.submit_round();
             }
             urgent = false;
             if self.shared.state().stopped {
@@ -59,9 +57,14 @@ impl Running {
             }
             self.keep_house();
             self.collect();
-            let (next, listed) = {
-                let state = self.shared.state();
-                (state.next_timer().map_or(metadata_due, |next| next.min(metadata_due)), state.next_broker().is_some())
+            let (next, listed, paced) = {
+                let mut state = self.shared.state();
+                state.listening = state.next_broker().is_none();
+                (
+                    state.next_timer().map_or(metadata_due, |next| next.min(metadata_due)),
+                    !state.listening,
+                    state.last_taken + PACE,
+                )
             };
             let pacing = listed && env.now() < paced;
             let next = if pacing { next.min(paced) } else { next };
@@ -77,10 +80,15 @@ impl Running {
                 biased;
                 () = self.shared.prompt.notified() => {}
                 Some(event) = self.waiting.next(), if !self.waiting.is_empty() => {
-                    urgent = true;
-                    self.happened(event);
+                    self.shared.state().urgent = false;
+                    urgent = self.happened(event);
                     while let Some(Some(event)) = self.waiting.next().now_or_never() {
-                        self.happened(event);
+                        urgent |= self.happened(event);
+                    }
+                    let mut state = self.shared.state();
+                    urgent |= state.urgent;
+                    if self.waiting.is_empty() && state.next_broker().is_none() {
+                        state.buffers.clear();
                     }
                 }
                 // While it paces itself, news only piles up.
@@ -141,7 +149,9 @@ impl Running {
         }
     }
 
-    fn happened(&mut self, event: Event) {
+    /// Whether what it leads to is not to wait.
+    fn happened(&mut self, event: Event) -> bool {
+        let urgent = !matches!(event, Event::Answered(..));
         match &event {
             Event::Refreshed(topics, answer) => {
                 self.refreshing = false;
@@ -153,5 +163,6 @@ impl Running {
             Event::Answered(..) | Event::Ready(..) | Event::Loaded(..) => {}
         }
         self.shared.handle(event);
+        urgent
     }
 }

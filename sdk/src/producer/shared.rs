@@ -1,8 +1,9 @@
 //! A producer's state behind its lock, and the way from there to the cluster.
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use ottla_broker_core::api::{self, ErrorCode, ProduceResponse, ProducerIdentity, TopicMetadata};
@@ -28,6 +29,8 @@ use crate::record::Record;
 
 /// A batch's header, which counts against `batch_bytes`.
 const HEADER_BYTES: usize = 61;
+/// Records and KiB that are enqueued without letting others run: about a millisecond's.
+const IN_A_ROW: usize = 4096;
 
 pub(super) struct Shared {
     pub(super) context: Context,
@@ -48,6 +51,8 @@ pub(super) struct Shared {
     pub(super) hurry: AtomicBool,
     /// Whether `enqueue` waits for what is ahead.
     pub(super) crowd: Crowd,
+    /// Who enqueues next lets others run first.
+    yields: AtomicBool,
 }
 
 /// Something that the sender waited for.
@@ -105,6 +110,7 @@ impl Shared {
             prompt: Notify::new(),
             hurry: AtomicBool::new(false),
             crowd: Crowd::default(),
+            yields: AtomicBool::new(false),
         })
     }
 
@@ -138,7 +144,7 @@ impl Shared {
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.parts.env.wall_ms());
         let mut state = self.state();
         let placed = state.append_or_load(record, reserved, timestamp_ms, &self.parts);
-        self.appended(state);
+        self.appended(state, reserved);
         let Placed { completion, index, .. } = placed.inspect_err(|_| self.budget.give_back(reserved))?;
         Ok(Delivery::new(completion, index, timestamp_ms))
     }
@@ -153,7 +159,7 @@ impl Shared {
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.parts.env.wall_ms());
         let mut state = self.state();
         let placed = state.append(&record, reserved, timestamp_ms, &self.parts);
-        self.appended(state);
+        self.appended(state, reserved);
         match placed {
             Ok(Some(Placed { completion, index, .. })) => Ok(Ok(Delivery::new(completion, index, timestamp_ms))),
             Ok(None) => Err(Box::new(record)),
@@ -165,9 +171,14 @@ impl Shared {
     }
 
     /// A record was appended: does what that calls for, with the lock free.
-    fn appended(&self, mut state: MutexGuard<'_, State>) {
+    fn appended(&self, mut state: MutexGuard<'_, State>, reserved: usize) {
         let (news, full) = (std::mem::take(&mut state.news), std::mem::take(&mut state.full));
         let wanted = std::mem::take(&mut state.wanted);
+        state.in_a_row += 1 + reserved / 1024;
+        let tired = state.in_a_row >= IN_A_ROW;
+        if tired {
+            state.in_a_row = 0;
+        }
         // Under the lock, so that no answer comes in between.
         if let Some(at) = state.crowded.take() {
             self.crowd.gathered(at);
@@ -183,6 +194,22 @@ impl Shared {
         }
         if news {
             self.wake.notify_one();
+        }
+        if news || tired {
+            self.yields.store(true, Ordering::Release);
+        }
+    }
+
+    /// Lets the sender run that was woken, and now and then whatever else there is. While there is room nothing in `enqueue`
+    /// waits, so a task that calls it in a loop would keep its worker from all else, and the sender above all: whom a task
+    /// wakes runs next on that task's own worker, and no other can take it from there.
+    #[inline]
+    pub(super) async fn let_others_run(&self) {
+        if !is_planted("enqueue-never-yields")
+            && self.yields.load(Ordering::Acquire)
+            && self.yields.swap(false, Ordering::AcqRel)
+        {
+            run_again().await;
         }
     }
 
@@ -392,4 +419,18 @@ impl Shared {
         self.prompt.notify_one();
         left
     }
+}
+
+/// Lets others run. Unlike tokio's `yield_now`, which comes back once its worker has nothing else to do, this is seen by
+/// other workers: one that is idle goes on with the task while this one runs what the task woke.
+async fn run_again() {
+    let mut ran = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut ran, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

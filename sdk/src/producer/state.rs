@@ -1,5 +1,6 @@
 //! Everything of a producer that is under its one lock: topics, partitions, and who has something to send.
 
+mod epochs;
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,6 +16,7 @@ use rustc_hash::FxHashMap;
 use super::barrier::Barrier;
 use super::batch::{Content, Pending, Settlement};
 use super::budget::Budget;
+use super::buffers::Buffers;
 use super::completion::Completion;
 use super::error::Error;
 use super::gather::Outlook;
@@ -72,6 +74,15 @@ pub(super) struct State {
     pub(super) stale: BTreeSet<TopicName>,
     /// The sender has something new to look at.
     pub(super) news: bool,
+    /// The sender waits for something to be listed.
+    pub(super) listening: bool,
+    /// Something was listed that is not to wait for the sender's pace.
+    pub(super) urgent: bool,
+    pub(super) buffers: Buffers,
+    /// When something was last taken to be sent.
+    pub(super) last_taken: Moment,
+    /// Records that were enqueued since a task that enqueues let others run.
+    pub(super) in_a_row: usize,
     /// A batch became full.
     pub(super) full: bool,
     /// A partition that has more full batches than it needs.
@@ -209,12 +220,13 @@ impl State {
         let fresh = partition.open.is_none();
         if fresh {
             let own = Arc::new(Completion::new(Arc::clone(&parts.reports), Weak::clone(&parts.producer)));
-            let guess = (partition.last_size + partition.last_size / 8).clamp(size + 128, config.batch_bytes + 128);
+            let guess = partition.guess(config).clamp(size + 128, config.batch_bytes + 128);
             // A record that waited for its topic lends the batch its number: to whoever flushes, it still has no answer.
             // It is the first that the partition's batches hear of, so their numbers go on growing.
             let waited = loaded.filter(|_| !is_planted("flush-forgets-who-waited"));
             let number = waited.map_or_else(|| parts.barrier.add(), |loading| loading.number);
-            partition.open = Some(Pending::open(number, own, config, guess, parts.env.now()));
+            let buffer = (self.buffers.take(guess), guess);
+            partition.open = Some(Pending::open(number, own, config, buffer, parts.env.now()));
             news = true;
         }
         let Some(open) = &mut partition.open else { return Err(Error::Closed { in_doubt: false }) };
@@ -252,8 +264,10 @@ impl State {
             && let Some(leader) = partition.leader
         {
             partition.listed = true;
+            self.urgent |= partition.is_urgent() || parts.barrier.is_awaited();
             self.lists.entry(leader).or_default().push_back(index);
-            news = true;
+            // What is full is sent by whoever filled it.
+            news |= !self.full && std::mem::take(&mut self.listening);
         }
         let pausing = partition.retry_at.is_some_and(|at| at > now);
         if partition.leader.is_none()
@@ -329,6 +343,7 @@ impl State {
             // A request of acks=all ends with its slowest batch, so a partition is in it once.
             let Some(batch) = partition.take(now, self.identity) else { continue };
             let (topic, number) = (partition.name.topic.clone(), partition.name.partition);
+            self.last_taken = now;
             bytes += batch.bytes;
             taken.push((index, batch));
             again.push(index);
@@ -435,38 +450,6 @@ impl State {
                 open.forced = true;
                 self.look_at(index, parts);
             }
-        }
-    }
-
-    /// The identity whose next epoch is wanted, if partitions wait for one. Those whose sequences are of an
-    /// older epoch than the current take the current.
-    pub(super) fn wants_renewal(&mut self, parts: &Parts) -> Option<ProducerIdentity> {
-        let current = self.identity?;
-        let mut wanted = false;
-        for index in std::mem::take(&mut self.renewing) {
-            let Some(partition) = self.partitions.get_mut(index) else { continue };
-            if !partition.can_renew() {
-                continue;
-            }
-            if partition.identity.is_some_and(|identity| identity != current) {
-                partition.renew(current);
-                self.look_at(index, parts);
-            } else {
-                self.renewing.push(index);
-                wanted = true;
-            }
-        }
-        wanted.then_some(current)
-    }
-
-    /// There is a new epoch.
-    pub(super) fn renewed(&mut self, identity: ProducerIdentity, parts: &Parts) {
-        self.identity = Some(identity);
-        for index in std::mem::take(&mut self.renewing) {
-            if let Some(partition) = self.partitions.get_mut(index).filter(|partition| partition.can_renew()) {
-                partition.renew(identity);
-            }
-            self.look_at(index, parts);
         }
     }
 

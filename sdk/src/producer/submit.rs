@@ -25,7 +25,11 @@ impl Shared {
             if let Some(broker) = next {
                 self.submit(broker);
             }
-            if self.state().next_broker().is_none() {
+            let mut state = self.state();
+            if std::mem::take(&mut state.news) {
+                self.wake.notify_one();
+            }
+            if state.next_broker().is_none() {
                 return;
             }
         }
@@ -50,20 +54,19 @@ impl Shared {
         }
     }
 
-    /// Submits what can go: batches that are sealed until there are none left, open ones once. Whether
-    /// there was anything.
-    pub(super) fn submit_round(&self) -> bool {
+    /// Submits what can go: batches that are sealed until there are none left, open ones once.
+    pub(super) fn submit_round(&self) {
         let _turn = self.submitting.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut any = false;
+        let mut sealed = false;
         loop {
-            let brokers = self.state().ready_brokers(any);
+            let brokers = self.state().ready_brokers(sealed);
             if brokers.is_empty() {
-                return any;
+                return;
             }
             for &broker in &brokers {
                 self.submit(broker);
             }
-            any = true;
+            sealed = true;
         }
     }
 
@@ -84,10 +87,12 @@ impl Shared {
         let mut sent = Vec::with_capacity(taken.len());
         let mut partitions = Vec::with_capacity(taken.len());
         let mut broken = Vec::new();
+        let mut buffers = Vec::with_capacity(taken.len());
         // Encoding, compression and CRC happen outside the lock.
         for (index, batch) in taken {
             match batch::seal(batch.content, batch.stamp) {
-                Ok(encoded) => {
+                Ok((encoded, buffer)) => {
+                    buffers.push(buffer);
                     metrics::histogram!("ottla_producer_batch_bytes").record(encoded.size_in_bytes() as f64);
                     if batch.attempt == 1 {
                         metrics::counter!("ottla_producer_records_total").increment(u64::from(batch.records));
@@ -102,6 +107,7 @@ impl Shared {
         let mut settled = Vec::new();
         {
             let mut state = self.state();
+            state.buffers.give_back(buffers);
             for (index, order, _, encoded) in &sent {
                 let Some(partition) = state.partition_mut(*index) else { continue };
                 partition.keep(*order, encoded.clone());

@@ -127,6 +127,8 @@ impl State {
                 Err(error) => settled.push(loading.failed(error)),
             }
         }
+        // Nobody who enqueues filled it: the sender, which is woken now, sends it.
+        self.full = false;
         (settled, placed)
     }
 

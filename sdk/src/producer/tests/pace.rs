@@ -147,3 +147,46 @@ async fn order_holds_where_batches_that_are_not_full_go_beside_each_other() {
         assert!(fake.most_in_flight() > 2, "seed {seed}: nothing went beside anything");
     }
 }
+
+/// One record is on its way and one more gathers; how long it does once the answer has come. `waits` waits for it.
+async fn after_the_answer(seed: u64, waits: impl AsyncFnOnce(&Producer, Delivery)) -> Duration {
+    let fake = Fake::new(seed).topic("t", 1);
+    let producer = warm(fake.builder()).await;
+    // The first batch of all goes alone.
+    producer.send(record("first")).await.unwrap();
+    fake.env.sleep(MS * 10).await;
+    fake.script([Act::Hold(Box::new(Act::Apply))]);
+    let begun = fake.env.now();
+    let ahead = producer.try_enqueue(record("ahead")).unwrap();
+    settle().await;
+    let behind = producer.try_enqueue(record("behind")).unwrap();
+    let released = async {
+        settle().await;
+        assert_eq!(fake.requests().len(), 2, "it gathers");
+        fake.release_all();
+        drop(ahead);
+    };
+    futures::future::join(waits(&producer, behind), released).await;
+    while fake.requests().len() < 3 {
+        fake.env.sleep(MS / 10).await;
+    }
+    fake.env.now().since(begun)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_waits_for_goes_with_the_answer_before_it() {
+    let awaited = after_the_answer(6, async |_, behind| drop(behind.await.unwrap())).await;
+    assert_eq!(awaited, Duration::ZERO, "a delivery is waited for");
+    let flushed = after_the_answer(7, async |producer, behind| {
+        drop(behind);
+        producer.flush().await.unwrap();
+    });
+    assert_eq!(flushed.await, Duration::ZERO, "somebody flushes");
+}
+
+/// Where answers are fast, batches would else be as small as they are fast, and each costs more than a record.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_keeps_the_senders_pace() {
+    let took = after_the_answer(8, async |_, behind| drop(behind)).await;
+    assert!((MS..=MS * 3).contains(&took), "{took:?}");
+}

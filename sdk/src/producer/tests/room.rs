@@ -1,5 +1,7 @@
 //! Back-pressure (invariant 10), flush, close and drop.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures::{FutureExt, SinkExt};
 
 use super::fake::Pace;
@@ -193,7 +195,7 @@ async fn flush_tells_what_dropped_deliveries_did_not() {
     // A delivery that is dropped after its answer came, unseen.
     fake.script([Act::Say(ottla_broker_core::api::ErrorCode::InvalidTimestamp)]);
     let late = producer.enqueue(record("x")).await.unwrap();
-    settle().await;
+    fake.env.sleep(Duration::from_millis(2)).await;
     assert!(late.is_answered());
     drop(late);
     assert!(matches!(producer.flush().await, Err(Error::Undelivered { failed: 1, .. })));
@@ -264,4 +266,41 @@ async fn a_sink_waits_for_room_and_keeps_the_order() {
     sink.close().await.unwrap();
     let expected: Vec<_> = (0..50).map(|n| format!("{n:0>164}")).collect();
     assert_eq!(fake.log("t", 0), expected);
+}
+
+/// While there is room nothing in `enqueue` waits.
+#[tokio::test(start_paused = true)]
+async fn who_enqueues_in_a_loop_lets_others_run() {
+    let fake = Fake::new(20).topic("t", 1);
+    let producer = warm(fake.builder()).await;
+    fake.pace(Pace::Takes(Duration::from_secs(1)));
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&turns);
+    #[expect(clippy::disallowed_methods, reason = "a task of the test itself, which ends it")]
+    let other = tokio::spawn(async move {
+        loop {
+            counts.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    for n in 0..50_000 {
+        drop(producer.enqueue(record(n)).await.unwrap());
+    }
+    assert!(turns.load(Ordering::Relaxed) >= 10, "{turns:?} turns in 50,000 records");
+    other.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_takes_no_more_than_its_bytes() {
+    let fake = Fake::new(21).topic("t", 40);
+    let producer = warm(fake.builder()).await;
+    for partition in 0..40 {
+        let large = Record::to("t").partition(partition).value(vec![b'x'; 900_000]);
+        drop(producer.try_enqueue(large).unwrap());
+    }
+    producer.flush().await.unwrap();
+    let batches: Vec<_> = fake.requests().iter().map(Vec::len).collect();
+    assert_eq!(batches.iter().sum::<usize>(), 40);
+    // Of 8 MiB, and what was begun goes.
+    assert!(batches.iter().all(|batches| *batches <= 10), "{batches:?}");
 }
