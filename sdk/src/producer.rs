@@ -29,6 +29,7 @@ mod shared;
 mod sink;
 mod state;
 mod submit;
+mod turns;
 mod typed;
 mod unacknowledged;
 mod verdict;
@@ -145,13 +146,14 @@ impl Producer {
         let shared = &self.handle.shared;
         let bytes = record.reserved_bytes();
         let needed = shared.admissible(&record, bytes)?;
-        shared.let_others_run().await;
+        let turn = shared.turns.take().await;
         shared.crowd.wait(&shared.parts.env, gather::LONG).await;
         shared.take_room(needed).await?;
         match shared.enqueue_known(record, bytes) {
             Ok(placed) => placed.map_err(|refused| refused.error),
             Err(record) => {
                 // A topic's first record: its metadata first, and no room is held meanwhile.
+                drop(turn);
                 shared.budget.give_back(bytes);
                 shared.load_topic(record.topic.as_str()).await?;
                 shared.take_room(needed).await?;

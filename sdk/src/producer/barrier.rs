@@ -74,18 +74,21 @@ impl Barrier {
     }
 
     /// Waits until every batch that is numbered by now has its answer.
-    pub(super) async fn wait(&self) {
-        let _one = Waits::one(&self.waiting);
-        let newest = self.lock().newest;
-        loop {
-            let progress = self.progress.notified();
-            tokio::pin!(progress);
-            // Listening starts before looking, so that nothing is missed in between.
-            progress.as_mut().enable();
-            if self.lock().batches.first_key_value().is_none_or(|(&oldest, _)| oldest > newest) {
-                return;
+    pub(super) fn wait(&self) -> impl Future<Output = ()> {
+        let waits = Waits::one(&self.waiting);
+        async move {
+            let _waits = waits;
+            let newest = self.lock().newest;
+            loop {
+                let progress = self.progress.notified();
+                tokio::pin!(progress);
+                // Listening starts before looking, so that nothing is missed in between.
+                progress.as_mut().enable();
+                if self.lock().batches.first_key_value().is_none_or(|(&oldest, _)| oldest > newest) {
+                    return;
+                }
+                progress.await;
             }
-            progress.await;
         }
     }
 

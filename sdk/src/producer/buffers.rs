@@ -18,19 +18,16 @@ impl Buffers {
     /// What may wait here at most.
     const MOST: usize = 16 << 20;
 
-    /// A buffer for a batch of about this size: empty, and perhaps without any memory.
+    /// A buffer for a batch of about this size: empty, and perhaps without any memory. None that is far too large: the batch
+    /// may stay open for long.
     pub(super) fn take(&mut self, size: usize) -> Vec<u8> {
+        let fits = |buffer: &mut Vec<u8>| buffer.capacity() <= (4 * size).max(4 << 10);
         if size > Self::LARGEST {
             return Vec::new();
         }
-        let buffer = self.free.pop().unwrap_or_default();
+        let buffer = self.free.pop_if(fits).unwrap_or_default();
         self.bytes -= buffer.capacity();
         buffer
-    }
-
-    /// Nothing is on its way: who has nothing to do holds no memory.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
     }
 
     /// Takes back what batches were encoded in.
@@ -61,14 +58,14 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_and_goes_when_there_is_nothing_to_do() {
+    fn what_waits_is_bounded_and_fits() {
         let mut buffers = Buffers::default();
         buffers.give_back([Vec::new(), Vec::with_capacity(Buffers::LARGEST + 1)]);
         assert_eq!((buffers.free.len(), buffers.bytes), (0, 0));
         buffers.give_back((0..1_000).map(|_| Vec::with_capacity(Buffers::LARGEST)));
         assert_eq!(buffers.bytes, Buffers::MOST);
         assert_eq!(buffers.free.len(), Buffers::MOST / Buffers::LARGEST);
-        buffers.clear();
-        assert_eq!((buffers.free.capacity(), buffers.bytes), (0, 0));
+        assert_eq!(buffers.take(100).capacity(), 0, "too large for a small batch, which may stay open");
+        assert_eq!(buffers.take(20 << 10).capacity(), Buffers::LARGEST);
     }
 }

@@ -77,6 +77,7 @@ impl Completion {
         self.awaited.store(true, Ordering::Release);
         if let Some(producer) = self.producer.upgrade() {
             producer.submit_now();
+            producer.turns.settle();
         }
     }
 

@@ -47,6 +47,7 @@ impl Running {
         let mut urgent = true;
         loop {
             let now = env.now();
+            self.shared.turns.settle();
             urgent |= self.shared.hurry.swap(false, Ordering::AcqRel);
             if urgent || now >= self.shared.state().last_taken + PACE {
                 self.shared.submit_round();
@@ -88,7 +89,9 @@ impl Running {
                     let mut state = self.shared.state();
                     urgent |= state.urgent;
                     if self.waiting.is_empty() && state.next_broker().is_none() {
-                        state.buffers.clear();
+                        let buffers = std::mem::take(&mut state.buffers);
+                        drop(state);
+                        drop(buffers);
                     }
                 }
                 // While it paces itself, news only piles up.

@@ -1,9 +1,8 @@
 //! A producer's state behind its lock, and the way from there to the cluster.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use ottla_broker_core::api::{self, ErrorCode, ProduceResponse, ProducerIdentity, TopicMetadata};
@@ -22,6 +21,7 @@ use super::error::{Error, NotEnqueued};
 use super::reports::Reports;
 use super::settings::Config;
 use super::state::{Index, Parts, Placed, State};
+use super::turns::Turns;
 use super::unacknowledged::Unacknowledged;
 use crate::context::Context;
 use crate::partitioner::Partitioner;
@@ -51,8 +51,7 @@ pub(super) struct Shared {
     pub(super) hurry: AtomicBool,
     /// Whether `enqueue` waits for what is ahead.
     pub(super) crowd: Crowd,
-    /// Who enqueues next lets others run first.
-    yields: AtomicBool,
+    pub(super) turns: Turns,
 }
 
 /// Something that the sender waited for.
@@ -110,7 +109,7 @@ impl Shared {
             prompt: Notify::new(),
             hurry: AtomicBool::new(false),
             crowd: Crowd::default(),
-            yields: AtomicBool::new(false),
+            turns: Turns::default(),
         })
     }
 
@@ -195,21 +194,8 @@ impl Shared {
         if news {
             self.wake.notify_one();
         }
-        if news || tired {
-            self.yields.store(true, Ordering::Release);
-        }
-    }
-
-    /// Lets the sender run that was woken, and now and then whatever else there is. While there is room nothing in `enqueue`
-    /// waits, so a task that calls it in a loop would keep its worker from all else, and the sender above all: whom a task
-    /// wakes runs next on that task's own worker, and no other can take it from there.
-    #[inline]
-    pub(super) async fn let_others_run(&self) {
-        if !is_planted("enqueue-never-yields")
-            && self.yields.load(Ordering::Acquire)
-            && self.yields.swap(false, Ordering::AcqRel)
-        {
-            run_again().await;
+        if news || full || tired {
+            self.turns.owe();
         }
     }
 
@@ -362,11 +348,13 @@ impl Shared {
         if !self.parts.config.linger.is_zero() {
             self.state().force(&self.parts);
         }
+        // Before the sender looks.
+        let answered = self.barrier.wait();
         self.hurry();
         if is_planted("flush-ignores-in-flight") {
             return;
         }
-        self.barrier.wait().await;
+        answered.await;
     }
 
     pub(super) async fn close(&self, limit: Duration) -> Result<(), Error> {
@@ -419,18 +407,4 @@ impl Shared {
         self.prompt.notify_one();
         left
     }
-}
-
-/// Lets others run. Unlike tokio's `yield_now`, which comes back once its worker has nothing else to do, this is seen by
-/// other workers: one that is idle goes on with the task while this one runs what the task woke.
-async fn run_again() {
-    let mut ran = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut ran, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -41,7 +41,7 @@ impl Sink<Record> for RecordSink {
             self.waiting = None;
             enqueued?;
         }
-        Poll::Ready(Ok(()))
+        self.producer.handle.shared.turns.poll(cx).map(Ok)
     }
 
     fn start_send(mut self: Pin<&mut Self>, record: Record) -> Result<(), Error> {

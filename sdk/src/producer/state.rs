@@ -318,6 +318,11 @@ impl State {
         ready.map(|(&id, _)| id).collect()
     }
 
+    /// Partitions with something to send to this broker.
+    pub(super) fn listed_with(&self, broker: BrokerId) -> usize {
+        self.lists.get(&broker).map_or(0, VecDeque::len)
+    }
+
     /// A broker with something to send and room for it.
     pub(super) fn next_broker(&self) -> Option<BrokerId> {
         self.lists.iter().find(|(id, list)| !list.is_empty() && !self.gated.contains(id)).map(|(&id, _)| id)

@@ -64,27 +64,37 @@ impl Shared {
                 return;
             }
             for &broker in &brokers {
-                self.submit(broker);
+                // What was listed goes, in as many requests as it takes.
+                let mut listed = self.state().listed_with(broker);
+                while listed > 0 {
+                    let taken = self.submit(broker);
+                    listed = if taken == 0 { 0 } else { listed.saturating_sub(taken) };
+                }
             }
             sealed = true;
         }
     }
 
-    /// One request to `broker`. The caller holds the turn.
-    fn submit(&self, broker: BrokerId) {
+    /// One request to `broker`; says of how many batches. The caller holds the turn.
+    fn submit(&self, broker: BrokerId) -> usize {
         match poll_once(&mut std::pin::pin!(self.context.cluster.ready(broker, self.parts.config.batch_bytes))) {
             Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => return self.unreachable(broker, &error),
+            Poll::Ready(Err(error)) => {
+                self.unreachable(broker, &error);
+                return 0;
+            }
             Poll::Pending => {
                 self.state().gate(broker);
                 let (cluster, bytes) = (Arc::clone(&self.context.cluster), self.parts.config.batch_bytes);
-                return self.later(Box::pin(async move { Event::Ready(broker, cluster.ready(broker, bytes).await) }));
+                self.later(Box::pin(async move { Event::Ready(broker, cluster.ready(broker, bytes).await) }));
+                return 0;
             }
         }
         let config = &self.parts.config;
         let at = self.parts.env.now();
         let taken = self.state().take(broker, REQUEST_BYTES, &self.parts);
-        let mut sent = Vec::with_capacity(taken.len());
+        let count = taken.len();
+        let mut sent = Vec::with_capacity(count);
         let mut partitions = Vec::with_capacity(taken.len());
         let mut broken = Vec::new();
         let mut buffers = Vec::with_capacity(taken.len());
@@ -124,7 +134,7 @@ impl Shared {
         }
         self.settle(settled);
         if partitions.is_empty() {
-            return;
+            return count;
         }
         let request = ProduceRequest { acks: config.acks, timeout: config.request_timeout, partitions };
         tracing::trace!(%broker, batches = request.partitions.len(), "produce");
@@ -136,6 +146,7 @@ impl Shared {
             Poll::Ready(answer) => self.answered(sent, answer),
             Poll::Pending => self.later(Box::pin(async move { Event::Answered(sent, answer.await) })),
         }
+        count
     }
 
     /// Leaves something to wait for to the sender.

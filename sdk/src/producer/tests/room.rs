@@ -38,6 +38,7 @@ async fn unacknowledged_bytes_stay_within_their_bound() {
     assert!(matches!(refused.error, Error::Full { limit: 1_024, .. }) && refused.error.is_retriable());
     assert_eq!(*refused.record, padded(taken), "the record comes back");
     assert!(producer.unacked_bytes() <= 1_024);
+    settle().await;
     let waits = producer.enqueue(padded(9)).now_or_never();
     assert!(waits.is_none());
     settle().await;
@@ -303,4 +304,30 @@ async fn a_request_takes_no_more_than_its_bytes() {
     assert_eq!(batches.iter().sum::<usize>(), 40);
     // Of 8 MiB, and what was begun goes.
     assert!(batches.iter().all(|batches| *batches <= 10), "{batches:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_enqueued_beside_each_other_keep_their_order() {
+    let fake = Fake::new(22).topic("t", 1);
+    let producer = warm(fake.builder()).await;
+    for round in 0..20 {
+        let all = (0..50).map(|n| producer.enqueue(record(round * 50 + n)));
+        futures::future::join_all(all).await.into_iter().for_each(|delivery| drop(delivery.unwrap()));
+    }
+    producer.flush().await.unwrap();
+    assert_eq!(fake.log("t", 0), numbers(1_000));
+}
+
+/// A sink has room most of the time, too.
+#[tokio::test(start_paused = true)]
+async fn a_sink_lets_others_run() {
+    let fake = Fake::new(23).topic("t", 1);
+    let producer = warm(fake.builder()).await;
+    fake.pace(Pace::Takes(Duration::from_secs(1)));
+    let mut sink = producer.sink();
+    sink.feed(record(0)).await.unwrap();
+    assert!(sink.feed(record(1)).now_or_never().is_none(), "the sender was woken, and did not run");
+    settle().await;
+    sink.feed(record(2)).await.unwrap();
+    assert_eq!(fake.requests().len(), 1);
 }
